@@ -1,0 +1,42 @@
+#include <napi.h>
+
+#include "../core/memory.h"
+#include "../cpu/device.h"
+#include "guard.h"
+#include "memory.h"
+#include "plan.h"
+#include "runs.h"
+
+namespace cortado::binding {
+
+namespace {
+
+/// { isa, isas, threads, physicalCores, availableMemory }
+Napi::Value info(const Napi::CallbackInfo& call) {
+  const Napi::Env env = call.Env();
+  return guard(env, [&]() -> Napi::Value {
+    Napi::Object answer = Napi::Object::New(env);
+    Napi::Array isas = Napi::Array::New(env);
+    for (const std::string& name : cpu::isas()) isas.Set(isas.Length(), name);
+    answer.Set("isa", cpu::isa());
+    answer.Set("isas", isas);
+    answer.Set("threads", cpu::default_threads());
+    answer.Set("physicalCores", cpu::physical_cores());
+    answer.Set("availableMemory", static_cast<double>(available_memory()));
+    return answer;
+  });
+}
+
+Napi::Object init(Napi::Env env, Napi::Object exports) {
+  guard(env, [&] { env.SetInstanceData(new Runs(env)); });  // Node deletes it with the environment
+  exports.Set("Memory", MemoryObject::define(env));
+  exports.Set("Plan", PlanObject::define(env));
+  exports.Set("info", Napi::Function::New<info>(env, "info"));
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(cortado, init)
+
+}  // namespace cortado::binding

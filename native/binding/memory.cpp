@@ -1,0 +1,112 @@
+#include "memory.h"
+
+#include <string.h>
+
+#include <algorithm>
+
+#include "guard.h"
+
+namespace cortado::binding {
+
+namespace {
+
+constexpr napi_type_tag kMemoryTag = {0x636f727461646f00, 0x6d656d6f7279};
+constexpr double kLargestExact = 9007199254740992.0;  // 2^53
+
+size_t whole(const Napi::Value& value, const char* what) {
+  const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : -1;
+  if (!(number >= 0 && number < kLargestExact) || number != static_cast<double>(static_cast<size_t>(number))) {
+    fail("INTERNAL", "memory: expected %s to be a whole number, got %g", what, number);
+  }
+  return static_cast<size_t>(number);
+}
+
+template <class From>
+void convert(uint8_t* to, const void* from, size_t start, size_t count) {
+  const From* source = static_cast<const From*>(from) + start;
+  std::transform(source, source + count, reinterpret_cast<float*>(to),
+                 [](From value) { return static_cast<float>(value); });
+}
+
+/// Copies elements [start, end) of a typed array as float32; 32-bit unsigned arrays are copied as they are (random
+/// state).
+void write_elements(Memory& memory, size_t offset, const Napi::TypedArray& array, size_t start, size_t end) {
+  if (end > array.ElementLength() || start > end) {
+    fail("USAGE", "memory: expected elements within the array's %zu, got [%zu, %zu): was its buffer transferred?",
+         array.ElementLength(), start, end);
+  }
+  const size_t count = end - start;
+  if (offset > memory.bytes() || count > (memory.bytes() - offset) / sizeof(float))
+    fail("INTERNAL", "memory: %zu elements at byte %zu do not fit", count, offset);
+  if (offset % sizeof(float) != 0) fail("INTERNAL", "memory: expected a multiple of 4 as offset, got %zu", offset);
+  if (count == 0) return;
+  const void* from = static_cast<const uint8_t*>(array.ArrayBuffer().Data()) + array.ByteOffset();
+  uint8_t* to = memory.data() + offset;
+  switch (array.TypedArrayType()) {
+    case napi_float32_array:
+    case napi_uint32_array:
+      memcpy(to, static_cast<const float*>(from) + start, count * sizeof(float));
+      return;
+    case napi_float64_array:
+      return convert<double>(to, from, start, count);
+    case napi_int32_array:
+      return convert<int32_t>(to, from, start, count);
+    case napi_uint8_array:
+    case napi_uint8_clamped_array:
+      return convert<uint8_t>(to, from, start, count);
+    default:
+      fail("USAGE", "memory: expected a Float32Array, Float64Array, Int32Array or Uint8Array");
+  }
+}
+
+}  // namespace
+
+Napi::Function MemoryObject::define(Napi::Env env) {
+  return DefineClass(env, "Memory",
+                     {InstanceAccessor<&MemoryObject::bytes>("bytes"), InstanceMethod<&MemoryObject::write>("write"),
+                      InstanceMethod<&MemoryObject::dispose>("dispose")});
+}
+
+MemoryObject::MemoryObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<MemoryObject>(info) {
+  guard(info.Env(), [&] {
+    memory_ = std::make_shared<Memory>(whole(info[0], "bytes"));
+    Napi::MemoryManagement::AdjustExternalMemory(info.Env(), static_cast<int64_t>(memory_->bytes()));
+    info.This().As<Napi::Object>().TypeTag(&kMemoryTag);
+  });
+}
+
+MemoryObject* MemoryObject::Unwrap(Napi::Object object) {
+  if (object.CheckTypeTag(&kMemoryTag)) return Napi::ObjectWrap<MemoryObject>::Unwrap(object);
+  throw make_error(object.Env(), "INTERNAL", "memory: expected a memory, got another object");
+}
+
+std::shared_ptr<Memory> MemoryObject::share() const {
+  if (!memory_) fail("DISPOSED", "memory: expected a live memory, got a disposed one");
+  return memory_;
+}
+
+Napi::Value MemoryObject::bytes(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), memory_ ? static_cast<double>(memory_->bytes()) : 0);
+}
+
+Napi::Value MemoryObject::write(const Napi::CallbackInfo& info) {
+  guard(info.Env(), [&] {
+    if (!info[1].IsTypedArray()) fail("USAGE", "memory: expected a typed array");
+    write_elements(*share(), whole(info[0], "offset"), info[1].As<Napi::TypedArray>(), whole(info[2], "start"),
+                   whole(info[3], "end"));
+  });
+  return info.Env().Undefined();
+}
+
+Napi::Value MemoryObject::dispose(const Napi::CallbackInfo& info) {
+  Finalize(info.Env());
+  return info.Env().Undefined();
+}
+
+void MemoryObject::Finalize(Napi::BasicEnv env) {
+  if (!memory_) return;
+  Napi::MemoryManagement::AdjustExternalMemory(env, -static_cast<int64_t>(memory_->bytes()));
+  memory_.reset();
+}
+
+}  // namespace cortado::binding

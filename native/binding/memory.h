@@ -1,0 +1,33 @@
+#pragma once
+
+#include <napi.h>
+
+#include <memory>
+
+#include "../core/memory.h"
+
+namespace cortado::binding {
+
+/// new Memory(bytes) · bytes · write(offset, array, start, end) · dispose(). V8 is told of its size.
+class MemoryObject : public Napi::ObjectWrap<MemoryObject> {
+ public:
+  static Napi::Function define(Napi::Env env);
+  explicit MemoryObject(const Napi::CallbackInfo& info);
+
+  /// The memory behind a JavaScript object, also for the methods and accessors that node-addon-api calls. Throws
+  /// INTERNAL when it is something else.
+  static MemoryObject* Unwrap(Napi::Object object);
+
+  /// A share of the block. Throws Error DISPOSED.
+  std::shared_ptr<Memory> share() const;
+  void Finalize(Napi::BasicEnv env) override;
+
+ private:
+  Napi::Value bytes(const Napi::CallbackInfo& info);
+  Napi::Value write(const Napi::CallbackInfo& info);
+  Napi::Value dispose(const Napi::CallbackInfo& info);
+
+  std::shared_ptr<Memory> memory_;
+};
+
+}  // namespace cortado::binding

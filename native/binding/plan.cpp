@@ -1,0 +1,166 @@
+#include "plan.h"
+
+#include <limits.h>
+#include <math.h>
+
+#include <algorithm>
+
+#include "../cpu/device.h"
+#include "guard.h"
+#include "memory.h"
+#include "runs.h"
+
+namespace cortado::binding {
+
+namespace {
+
+constexpr napi_type_tag kPlanTag = {0x636f727461646f01, 0x706c616e};
+constexpr double kLargestExact = 9007199254740992.0;  // 2^53
+constexpr uint32_t kLargestReserve = 1 << 16;         // a list may claim any length
+constexpr int kMaxThreads = 1024;
+
+template <class T, class Parse>
+std::vector<T> list_of(const Napi::Value& value, const Parse& parse) {
+  if (!value.IsArray()) fail("INTERNAL", "plan: expected a list");
+  const Napi::Array array = value.As<Napi::Array>();
+  std::vector<T> list;
+  list.reserve(std::min(array.Length(), kLargestReserve));
+  for (uint32_t i = 0; i < array.Length(); ++i) list.push_back(parse(array.Get(i)));
+  return list;
+}
+
+double number_of(const Napi::Value& value) {
+  if (!value.IsNumber()) fail("INTERNAL", "plan: expected a number");
+  return value.As<Napi::Number>().DoubleValue();
+}
+
+int64_t whole_of(const Napi::Value& value) {
+  const double number = number_of(value);
+  if (!(fabs(number) < kLargestExact) || number != floor(number))
+    fail("INTERNAL", "plan: expected a whole number, got %g", number);
+  return static_cast<int64_t>(number);
+}
+
+int index_of(const Napi::Value& value) {
+  const int64_t index = whole_of(value);
+  if (index < -1 || index > INT_MAX) fail("INTERNAL", "plan: expected an index or -1, got %lld", (long long)index);
+  return static_cast<int>(index);
+}
+
+int threads_of(const Napi::Value& value) {
+  const int64_t threads = whole_of(value);
+  if (threads < 1 || threads > kMaxThreads)
+    fail("USAGE", "plan: expected 1 to %d threads, got %lld", kMaxThreads, (long long)threads);
+  return static_cast<int>(threads);
+}
+
+Napi::Object object_of(const Napi::Value& value, const char* what) {
+  if (!value.IsObject()) fail("INTERNAL", "plan: expected %s", what);
+  return value.As<Napi::Object>();
+}
+
+std::string text_of(const Napi::Value& value) {
+  if (!value.IsString()) fail("INTERNAL", "plan: expected a string");
+  return value.As<Napi::String>().Utf8Value();
+}
+
+DType dtype_of(const std::string& name) {
+  if (name == "f32") return DType::f32;
+  if (name == "i32") return DType::i32;
+  if (name == "u8") return DType::u8;
+  fail("INTERNAL", "plan: expected a dtype, got %s", name.c_str());
+}
+
+TensorSpec parse_tensor(const Napi::Value& value) {
+  const Napi::Object object = object_of(value, "a tensor");
+  return {index_of(object.Get("memory")), whole_of(object.Get("offset")),
+          list_of<int64_t>(object.Get("shape"), whole_of), dtype_of(text_of(object.Get("dtype")))};
+}
+
+StepSpec parse_step(const Napi::Value& value) {
+  const Napi::Object object = object_of(value, "a step");
+  StepSpec step{text_of(object.Get("kernel")),
+                text_of(object.Get("label")),
+                list_of<int>(object.Get("inputs"), index_of),
+                list_of<int>(object.Get("outputs"), index_of),
+                {}};
+  const Napi::Object attributes = object_of(object.Get("attributes"), "attributes");
+  const Napi::Array names = attributes.GetPropertyNames();
+  for (uint32_t i = 0; i < names.Length(); ++i) {
+    const std::string name = text_of(names.Get(i));
+    const Napi::Value attribute = attributes.Get(name);
+    step.attributes[name] =
+        attribute.IsArray() ? list_of<double>(attribute, number_of) : std::vector<double>{number_of(attribute)};
+  }
+  return step;
+}
+
+std::shared_ptr<Memory> parse_memory(const Napi::Value& value) {
+  return MemoryObject::Unwrap(object_of(value, "a memory"))->share();
+}
+
+}  // namespace
+
+Napi::Function PlanObject::define(Napi::Env env) {
+  return DefineClass(
+      env, "Plan",
+      {InstanceMethod<&PlanObject::run>("run"), InstanceMethod<&PlanObject::cancel>("cancel"),
+       InstanceAccessor<&PlanObject::scratch_bytes>("scratchBytes"), InstanceMethod<&PlanObject::dispose>("dispose")});
+}
+
+PlanObject::PlanObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<PlanObject>(info) {
+  guard(info.Env(), [&] {
+    if (!info[0].IsObject()) fail("INTERNAL", "plan: expected a description");
+    const Napi::Object spec = info[0].As<Napi::Object>();
+    plan_ = std::make_shared<const Plan>(
+        cpu::kernels(), PlanSpec{list_of<std::shared_ptr<Memory>>(spec.Get("memories"), parse_memory),
+                                 list_of<TensorSpec>(spec.Get("tensors"), parse_tensor),
+                                 list_of<StepSpec>(spec.Get("steps"), parse_step), threads_of(spec.Get("threads")),
+                                 spec.Get("commit").IsUndefined() ? INT_MAX : index_of(spec.Get("commit"))});
+    info.This().As<Napi::Object>().TypeTag(&kPlanTag);
+    Napi::MemoryManagement::AdjustExternalMemory(info.Env(), static_cast<int64_t>(plan_->scratch_bytes()));
+  });
+}
+
+PlanObject* PlanObject::Unwrap(Napi::Object object) {
+  if (object.CheckTypeTag(&kPlanTag)) return Napi::ObjectWrap<PlanObject>::Unwrap(object);
+  throw make_error(object.Env(), "USAGE", "plan: expected a plan, got another object");
+}
+
+Napi::Value PlanObject::run(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guard(env, [&]() -> Napi::Value {
+    if (!plan_) fail("DISPOSED", "run: expected a live plan, got a disposed one");
+    auto job = std::make_shared<Job>(env);
+    job->plan = plan_;
+    job->outputs = list_of<int>(info[0], index_of);
+    for (const int index : job->outputs)
+      if (index < 0 || index >= plan_->tensors()) fail("INTERNAL", "run: no tensor %d", index);
+    job->profile = info[1].ToBoolean();
+    env.GetInstanceData<Runs>()->start(job);
+    job_ = job;
+    return job->deferred.Promise();
+  });
+}
+
+Napi::Value PlanObject::cancel(const Napi::CallbackInfo& info) {
+  if (const std::shared_ptr<Job> job = job_.lock()) job->cancelled = true;
+  return info.Env().Undefined();
+}
+
+Napi::Value PlanObject::scratch_bytes(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), plan_ ? static_cast<double>(plan_->scratch_bytes()) : 0);
+}
+
+Napi::Value PlanObject::dispose(const Napi::CallbackInfo& info) {
+  Finalize(info.Env());
+  return info.Env().Undefined();
+}
+
+void PlanObject::Finalize(Napi::BasicEnv env) {
+  if (!plan_) return;
+  Napi::MemoryManagement::AdjustExternalMemory(env, -static_cast<int64_t>(plan_->scratch_bytes()));
+  plan_.reset();
+}
+
+}  // namespace cortado::binding

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <napi.h>
+
+#include <memory>
+
+#include "../core/plan.h"
+
+namespace cortado::binding {
+
+struct Job;
+
+/// new Plan({ memories, tensors, steps, threads, commit? }) · run(outputs, profile) → promise · cancel() · scratchBytes
+/// · dispose(). The promise gives { results: Float32Array[], milliseconds?: Float64Array }, or null when the run was
+/// cancelled; cancel() means the latest run.
+class PlanObject : public Napi::ObjectWrap<PlanObject> {
+ public:
+  static Napi::Function define(Napi::Env env);
+  explicit PlanObject(const Napi::CallbackInfo& info);
+
+  /// The plan behind a JavaScript object, for the methods and accessors that node-addon-api calls. Throws USAGE when it
+  /// is something else.
+  static PlanObject* Unwrap(Napi::Object object);
+  void Finalize(Napi::BasicEnv env) override;
+
+ private:
+  Napi::Value run(const Napi::CallbackInfo& info);
+  Napi::Value cancel(const Napi::CallbackInfo& info);
+  Napi::Value scratch_bytes(const Napi::CallbackInfo& info);
+  Napi::Value dispose(const Napi::CallbackInfo& info);
+
+  std::shared_ptr<const Plan> plan_;
+  std::weak_ptr<Job> job_;
+};
+
+}  // namespace cortado::binding

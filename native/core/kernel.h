@@ -1,0 +1,54 @@
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "error.h"
+#include "tensor.h"
+#include "threads.h"
+
+namespace cortado {
+
+/// What a kernel sees of its step while it is prepared: tensors that stay where they are for the life of the plan, and
+/// attributes by name. Every attribute of the step must be read, or the plan is refused: drift between an op and its
+/// kernel cannot be silent. All members are out of line (see CORTADO_INLINE).
+class Prepare {
+ public:
+  virtual int inputs() const = 0;
+  virtual int outputs() const = 0;
+  /// An absent tensor where the step has none at this index.
+  virtual Tensor in(int index) const = 0;
+  virtual Tensor out(int index) const = 0;
+  virtual double number(const char* name) = 0;
+  virtual int64_t integer(const char* name) = 0;
+  /// Copies a list attribute into `values` (at most `capacity` long) and returns its length.
+  virtual int list(const char* name, double* values, int capacity) = 0;
+  /// Refuses the plan unless `fits`; `rule` completes "expected ...". Tensors of a step that do not agree would take
+  /// the kernel beyond them.
+  virtual void expect(bool fits, const char* rule) = 0;
+  /// Asks for scratch memory, 64-byte aligned, valid during run() only; the plan keeps one block of the largest size
+  /// asked.
+  virtual void scratch(size_t bytes) = 0;
+  /// Size of the team that will run the kernel.
+  virtual int threads() const = 0;
+
+ protected:
+  ~Prepare() = default;
+};
+
+/// What a kernel is given each time it runs.
+struct Run {
+  Threads& threads;
+  void* scratch;
+};
+
+/// An entry of a device's table. A prepared kernel is a trivially copyable struct K with `explicit K(Prepare&)` and
+/// `void run(const Run&) const`; prepare() makes one in memory that the plan owns.
+struct Kernel {
+  const char* name;
+  size_t bytes;
+  void (*prepare)(void* place, Prepare& step);
+  void (*run)(const void* prepared, const Run& run);
+};
+
+}  // namespace cortado

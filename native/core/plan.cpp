@@ -1,0 +1,150 @@
+#include "plan.h"
+
+#include <algorithm>
+#include <chrono>
+#include <set>
+
+#include "error.h"
+
+namespace cortado {
+
+namespace {
+
+int64_t bytes_of(DType dtype) { return dtype == DType::u8 ? 1 : 4; }
+
+Tensor place(const TensorSpec& spec, const std::vector<std::shared_ptr<Memory>>& memories, size_t index) {
+  if (spec.memory < 0 || static_cast<size_t>(spec.memory) >= memories.size())
+    fail("INTERNAL", "plan: tensor %zu is in no memory", index);
+  if (spec.shape.size() > kMaxRank)
+    fail("INTERNAL", "plan: tensor %zu has %zu axes, at most %d", index, spec.shape.size(), kMaxRank);
+  const Memory& memory = *memories[static_cast<size_t>(spec.memory)];
+  const auto limit = static_cast<int64_t>(memory.bytes());
+  Tensor tensor;
+  tensor.rank = static_cast<int>(spec.shape.size());
+  tensor.dtype = spec.dtype;
+  int64_t bytes = bytes_of(spec.dtype);
+  for (int i = 0; i < tensor.rank; ++i) {
+    const int64_t extent = tensor.dim[i] = spec.shape[static_cast<size_t>(i)];
+    if (extent < 1 || bytes > limit / extent) fail("INTERNAL", "plan: tensor %zu does not fit its memory", index);
+    bytes *= extent;
+  }
+  if (spec.offset < 0 || spec.offset > limit - bytes || spec.offset % 64 != 0)
+    fail("INTERNAL", "plan: tensor %zu lies outside its memory", index);
+  tensor.data = memory.data() + spec.offset;
+  return tensor;
+}
+
+/// One step while its kernel reads it.
+class StepReader final : public Prepare {
+ public:
+  StepReader(const StepSpec& step, const std::vector<Tensor>& tensors, int threads)
+      : step_(step), tensors_(tensors), threads_(threads) {}
+
+  int inputs() const override { return static_cast<int>(step_.inputs.size()); }
+  int outputs() const override { return static_cast<int>(step_.outputs.size()); }
+  Tensor in(int index) const override { return at(step_.inputs, index); }
+  Tensor out(int index) const override { return at(step_.outputs, index); }
+  int threads() const override { return threads_; }
+  void scratch(size_t bytes) override { scratch_ = std::max(scratch_, bytes); }
+
+  double number(const char* name) override {
+    const auto& values = find(name);
+    if (values.size() != 1)
+      fail("INTERNAL", "%s: kernel %s expected one number %s, got %zu", label(), kernel(), name, values.size());
+    return values[0];
+  }
+
+  int64_t integer(const char* name) override {
+    const double value = number(name);
+    if (!(value >= INT32_MIN && value <= INT32_MAX) || value != static_cast<double>(static_cast<int64_t>(value)))
+      fail("INTERNAL", "%s: kernel %s expected a whole %s, got %g", label(), kernel(), name, value);
+    return static_cast<int64_t>(value);
+  }
+
+  int list(const char* name, double* values, int capacity) override {
+    const auto& found = find(name);
+    if (found.size() > static_cast<size_t>(capacity))
+      fail("USAGE", "%s: expected at most %d values in %s, got %zu", label(), capacity, name, found.size());
+    std::copy(found.begin(), found.end(), values);
+    return static_cast<int>(found.size());
+  }
+
+  void expect(bool fits, const char* rule) override {
+    if (!fits) fail("SHAPE", "%s: kernel %s expected %s", label(), kernel(), rule);
+  }
+
+  size_t scratch_bytes() const { return scratch_; }
+
+  void check_all_read() const {
+    for (const auto& [name, values] : step_.attributes) {
+      if (!read_.contains(name))
+        fail("INTERNAL", "%s: kernel %s does not know attribute %s", label(), kernel(), name.c_str());
+    }
+  }
+
+ private:
+  const std::vector<double>& find(const char* name) {
+    const auto found = step_.attributes.find(name);
+    if (found == step_.attributes.end()) fail("INTERNAL", "%s: kernel %s lacks attribute %s", label(), kernel(), name);
+    read_.insert(found->first);
+    return found->second;
+  }
+
+  Tensor at(const std::vector<int>& list, int index) const {
+    if (index < 0 || static_cast<size_t>(index) >= list.size() || list[static_cast<size_t>(index)] < 0) return {};
+    return tensors_.at(static_cast<size_t>(list[static_cast<size_t>(index)]));
+  }
+
+  const char* label() const { return step_.label.c_str(); }
+  const char* kernel() const { return step_.kernel.c_str(); }
+
+  const StepSpec& step_;
+  const std::vector<Tensor>& tensors_;
+  int threads_;
+  size_t scratch_ = 0;
+  std::set<std::string_view> read_;
+};
+
+}  // namespace
+
+const Kernel* KernelTable::find(std::string_view name) const {
+  const Kernel* end = first_ + count_;
+  const Kernel* found = std::find_if(first_, end, [name](const Kernel& kernel) { return name == kernel.name; });
+  return found == end ? nullptr : found;
+}
+
+Plan::Plan(const KernelTable& table, PlanSpec spec)
+    : memories_(std::move(spec.memories)), threads_(spec.threads), commit_(spec.commit) {
+  tensors_.reserve(spec.tensors.size());
+  for (const TensorSpec& tensor : spec.tensors) tensors_.push_back(place(tensor, memories_, tensors_.size()));
+  size_t scratch = 0;
+  for (const StepSpec& step : spec.steps) {
+    for (const int index : step.inputs)
+      if (index >= tensors()) fail("INTERNAL", "%s: no tensor %d", step.label.c_str(), index);
+    for (const int index : step.outputs)
+      if (index >= tensors()) fail("INTERNAL", "%s: no tensor %d", step.label.c_str(), index);
+    const Kernel* kernel = table.find(step.kernel);
+    if (!kernel) fail("INTERNAL", "%s: this device has no kernel %s", step.label.c_str(), step.kernel.c_str());
+    StepReader reader(step, tensors_, threads_);
+    Prepared prepared{kernel, std::make_unique<std::byte[]>(kernel->bytes)};
+    kernel->prepare(prepared.state.get(), reader);
+    reader.check_all_read();
+    scratch = std::max(scratch, reader.scratch_bytes());
+    steps_.push_back(std::move(prepared));
+  }
+  if (scratch > 0) scratch_ = std::make_unique<Memory>(scratch);
+}
+
+bool Plan::run(Threads& threads, const std::atomic<bool>& cancelled, std::vector<double>* milliseconds) const {
+  using Clock = std::chrono::steady_clock;
+  const Run run{threads, scratch_ ? scratch_->data() : nullptr};
+  for (int i = 0; const Prepared& step : steps_) {
+    if (i++ <= commit_ && cancelled.load(std::memory_order_relaxed)) return false;
+    const auto start = milliseconds ? Clock::now() : Clock::time_point{};
+    step.kernel->run(step.state.get(), run);
+    if (milliseconds) milliseconds->push_back(std::chrono::duration<double, std::milli>(Clock::now() - start).count());
+  }
+  return true;
+}
+
+}  // namespace cortado

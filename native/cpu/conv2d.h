@@ -1,0 +1,66 @@
+// Convolution, NCHW. This is the place where an algorithm is chosen for a shape; today each direction has one.
+#pragma once
+
+#include "conv2d_correlation.h"
+#include "conv2d_filter_gradient.h"
+#include "reduce_planes.h"
+
+namespace cortado::CORTADO_ISA {
+namespace {
+
+/// y = w * x + bias, rectified if relu. In: x (n, c, h, w), weight (k, c / groups, r, s), bias (k) or absent. Out: y.
+struct Conv2d {
+  Tensor x, weight, bias, y;
+  bool relu;
+  Correlation product;
+
+  explicit Conv2d(Prepare& step)
+      : x(step.in(0)),
+        weight(required(step, step.in(1), "a weight")),
+        bias(step.in(2)),
+        y(step.out(0)),
+        relu(step.integer("relu") != 0),
+        product(Conv2dShape(step, x, y, weight), false, step.threads()) {
+    step.expect(may_hold(bias, y.dim[1]), "a bias for every filter");
+    step.scratch(product.scratch());
+  }
+  void run(const Run& run) const { product.run(run, {x.f32(), weight.f32(), bias.f32(), y.f32(), relu}); }
+};
+
+/// In: dy, weight. Out: dx.
+struct Conv2dDgrad {
+  Tensor dy, weight, dx;
+  Correlation product;
+
+  explicit Conv2dDgrad(Prepare& step)
+      : dy(step.in(0)),
+        weight(required(step, step.in(1), "a weight")),
+        dx(step.out(0)),
+        product(Conv2dShape(step, dx, dy, weight), true, step.threads()) {
+    step.scratch(product.scratch());
+  }
+  void run(const Run& run) const { product.run(run, {dy.f32(), weight.f32(), nullptr, dx.f32(), false}); }
+};
+
+/// In: x, dy. Out: dweight, dbias; either may be absent.
+struct Conv2dWgrad {
+  Tensor x, dy, dweight, dbias;
+  FilterGradient product;
+
+  explicit Conv2dWgrad(Prepare& step)
+      : x(step.in(0)),
+        dy(step.in(1)),
+        dweight(step.out(0)),
+        dbias(step.out(1)),
+        product(Conv2dShape(step, x, dy, dweight), step.threads()) {
+    step.expect(may_hold(dbias, dy.dim[1]), "a bias for every filter");
+    if (dweight) step.scratch(product.scratch());
+  }
+  void run(const Run& run) const {
+    if (dweight) product.run(run, x.f32(), dy.f32(), dweight.f32());
+    if (dbias) sum_planes(run.threads, dy.f32(), dy.dim[0], dy.dim[1], dy.count(2, 4), dbias.f32());
+  }
+};
+
+}  // namespace
+}  // namespace cortado::CORTADO_ISA

@@ -1,0 +1,226 @@
+// The convolution from any side: a sum over channels and taps of shifted source planes times weights.
+//
+// It is a matrix product whose rows are pixels of the output, whose columns are its planes and whose depth is (channel,
+// tap). The left factor is the source itself: a tap is one fixed distance from a pixel, so the tile reads it through a
+// table of distances and nothing is unrolled into columns. Only a frame of zeros is added, image by image, where there
+// is padding.
+#pragma once
+
+#include "conv2d_weights.h"
+
+namespace cortado::CORTADO_ISA {
+namespace {
+
+/// The operands of a run: source and output planes, weights as the convolution keeps them, bias (or nullptr) per output
+/// plane.
+struct CorrelationData {
+  const float *source, *weight, *bias;
+  float* output;
+  bool relu;
+};
+
+class Correlation {
+ public:
+  /// From the image to the features (convolution), or backward.
+  Correlation(const Conv2dShape& shape, bool backward, int threads)
+      : weights_(shape, backward),
+        images_(shape.images),
+        top_(weights_.height.frame_begin()),
+        left_(weights_.width.frame_begin()),
+        frame_height_(weights_.height.frame_size()),
+        frame_width_(weights_.width.frame_size()) {
+    framed_ =
+        top_ < 0 || left_ < 0 || frame_height_ > weights_.height.source() || frame_width_ > weights_.width.source();
+    if (!framed_) {
+      frame_height_ = weights_.height.source();
+      frame_width_ = weights_.width.source();
+    }
+    // Small images are taken several at a time, so that a panel of weights serves at least some 64 pixels.
+    const int64_t pixels = larger(1, weights_.height.grid(0) * weights_.width.grid(0));
+    const int64_t row_tiles = images_ * divide_up(pixels, kTileRows);
+    grid_ = make_grid(threads, row_tiles, weights_.panels, weights_.groups, images_ >= threads);
+    block_images_ = smaller(divide_up(64, pixels), divide_up(images_, grid_.rows));
+    const int64_t blocks = divide_up(images_, block_images_);
+    block_parts_ = blocks % grid_.rows != 0 && blocks < 4 * grid_.rows ? grid_.rows : 1;
+  }
+
+  size_t scratch() const {
+    Scratch scratch(nullptr);
+    scratch.take<float>(weights_.size());
+    for (int i = 0; i < grid_.rows * grid_.columns; ++i) Room(scratch, *this);
+    return scratch.bytes();
+  }
+
+  void run(const Run& run, const CorrelationData& data) const {
+    Scratch scratch(run.scratch);
+    float* packed = scratch.take<float>(weights_.size());
+    on_every_thread(run.threads, [&](int thread, int threads) { weights_.pack(data.weight, packed, thread, threads); });
+    on_every_thread(run.threads, [&](int thread, int) {
+      Scratch own = scratch;
+      for (int i = 0; i < thread; ++i) Room(own, *this);
+      multiply(data, packed, Room(own, *this), thread);
+    });
+  }
+
+ private:
+  static constexpr int64_t kChunk = 256;  // rows (pixels) whose products wait in cache for their last addend
+  static constexpr int64_t kDepth = 512;  // addends summed in registers at once
+
+  /// A thread's own scratch.
+  struct Room {
+    int64_t* at;               // distance of each (channel, tap) from a pixel
+    int64_t *from, *to;        // of a chunk's pixels: place in the source block, place in the output block
+    float *framed, *products;  // a block of images with its frame of zeros; a chunk's product with one panel
+    Room(Scratch& scratch, const Correlation& c)
+        : at(scratch.take<int64_t>(c.weights_.channels * c.weights_.taps())),
+          from(scratch.take<int64_t>(kChunk)),
+          to(scratch.take<int64_t>(kChunk)),
+          framed(scratch.take<float>(c.framed_ ? c.block_images_ * c.weights_.channels * c.frame() : 0)),
+          products(scratch.take<float>(kChunk * kPanel)) {}
+  };
+
+  /// The images [begin, begin + count), seen by one group: its frames and where its output planes begin.
+  struct Block {
+    int64_t begin, count, image_stride;
+    const float* source;
+    float* output;
+  };
+
+  int64_t frame() const { return frame_height_ * frame_width_; }
+  int64_t source_plane() const { return weights_.height.source() * weights_.width.source(); }
+  int64_t output_plane() const { return weights_.height.output() * weights_.width.output(); }
+
+  void multiply(const CorrelationData& data, float* packed, const Room& room, int thread) const {
+    const int64_t blocks = divide_up(images_, block_images_);
+    const Part rows = grid_.row_part(blocks * block_parts_, thread);
+    const Part columns = grid_.column_part(weights_.groups * weights_.panels.count, thread);
+    for (int64_t unit = columns.begin; unit < columns.end;) {
+      const int64_t group = unit / weights_.panels.count;
+      const int64_t end = smaller(columns.end, (group + 1) * weights_.panels.count);
+      const Part panels{unit - group * weights_.panels.count, end - group * weights_.panels.count};
+      for (int64_t row = rows.begin; row < rows.end;) {
+        const int64_t block = row / block_parts_, stop = smaller(rows.end, (block + 1) * block_parts_);
+        const Part parts{row - block * block_parts_, stop - block * block_parts_};
+        multiply_block(data, packed, room, group, open_block(data, room, group, block), parts, panels);
+        row = stop;
+      }
+      unit = end;
+    }
+  }
+
+  Block open_block(const CorrelationData& data, const Room& room, int64_t group, int64_t index) const {
+    const int64_t begin = index * block_images_, count = smaller(block_images_, images_ - begin);
+    const int64_t image = weights_.groups * weights_.channels * source_plane();
+    const float* source = data.source + begin * image + group * weights_.channels * source_plane();
+    float* output = data.output + (begin * weights_.groups + group) * weights_.planes * output_plane();
+    if (!framed_) return {begin, count, image, source, output};
+    for (int64_t i = 0; i < count; ++i) {
+      copy_framed(source + i * image, weights_.channels, weights_.height.source(), weights_.width.source(), top_, left_,
+                  room.framed + i * weights_.channels * frame(), frame_height_, frame_width_);
+    }
+    return {begin, count, weights_.channels * frame(), room.framed, output};
+  }
+
+  void multiply_block(const CorrelationData& data, float* packed, const Room& room, int64_t group, const Block& block,
+                      const Part& parts, const Part& panels) const {
+    weights_.each_phase(packed, [&](const CorrelationWeights::Phase& phase, float*) {
+      fill_distances(phase, room.at);
+      const int64_t rows = block.count * phase.height * phase.width, tiles = divide_up(rows, kTileRows);
+      const int64_t first = smaller(rows, tiles * parts.begin / block_parts_ * kTileRows);
+      const int64_t last = smaller(rows, tiles * parts.end / block_parts_ * kTileRows);
+      const int64_t chunks = divide_up(last - first, kChunk),
+                    size = round_up(divide_up(last - first, larger(1, chunks)), kTileRows);
+      for (int64_t row = first; row < last; row += size) {
+        const int64_t count = smaller(size, last - row);
+        fill_places(phase, block, row, count, room);
+        for (int64_t panel = panels.begin; panel < panels.end; ++panel) {
+          multiply_chunk(phase, room, block, group, panel, count);
+          finish_chunk(data, room, block, group, panel, count);
+        }
+      }
+    });
+  }
+
+  void fill_distances(const CorrelationWeights::Phase& phase, int64_t* at) const {
+    for (int64_t channel = 0; channel < weights_.channels; ++channel) {
+      for (int64_t r = 0; r < weights_.height.extent.taps; ++r) {
+        if (!weights_.height.meets(phase.y, r)) continue;
+        const int64_t row = channel * frame() + (weights_.height.shift(phase.y, r) - top_) * frame_width_ - left_;
+        for (int64_t s = 0; s < weights_.width.extent.taps; ++s) {
+          if (weights_.width.meets(phase.x, s)) *at++ = row + weights_.width.shift(phase.x, s);
+        }
+      }
+    }
+  }
+
+  void fill_places(const CorrelationWeights::Phase& phase, const Block& block, int64_t row, int64_t count,
+                   const Room& room) const {
+    const int64_t pixels = phase.height * phase.width,
+                  output_image = weights_.groups * weights_.planes * output_plane();
+    int64_t image = row / pixels, y = row % pixels / phase.width, x = row % phase.width;
+    for (int64_t i = 0; i < count; ++i) {
+      room.from[i] = image * block.image_stride + y * weights_.height.step() * frame_width_ + x * weights_.width.step();
+      room.to[i] = image * output_image + (phase.y + y * weights_.height.out_step()) * weights_.width.output() +
+                   phase.x + x * weights_.width.out_step();
+      if (++x < phase.width) continue;
+      x = 0;
+      if (++y < phase.height) continue;
+      y = 0;
+      ++image;
+    }
+  }
+
+  void multiply_chunk(const CorrelationWeights::Phase& phase, const Room& room, const Block& block, int64_t group,
+                      int64_t panel, int64_t count) const {
+    const int64_t width = weights_.panels.width(panel);
+    const float* weights =
+        phase.packed + (group * weights_.panels.padded() + weights_.panels.begin(panel)) * phase.depth;
+    const int64_t steps = larger(1, divide_up(phase.depth, kDepth));
+    for (int64_t step = 0; step < steps; ++step) {
+      const Part depth = part_of(phase.depth, step, steps);
+      for (int64_t row = 0; row < count;) {
+        const int tile = tile_height(count - row);
+        TileRows rows;
+        for (int i = 0; i < tile; ++i) rows.row[i] = block.source + room.from[row + i];
+        multiply_tile(tile, width,
+                      {rows,
+                       room.at + depth.begin,
+                       depth.end - depth.begin,
+                       {weights + depth.begin * width, width},
+                       {room.products + row * width, width, step > 0}});
+        row += tile;
+      }
+    }
+  }
+
+  void finish_chunk(const CorrelationData& data, const Room& room, const Block& block, int64_t group, int64_t panel,
+                    int64_t count) const {
+    const int64_t first = weights_.panels.begin(panel), lanes = weights_.panels.lanes(panel);
+    const float* bias = data.bias == nullptr ? nullptr : data.bias + group * weights_.planes + first;
+    float* output = block.output + first * output_plane();
+    each_column(room.products, weights_.panels.width(panel), count, lanes,
+                [&](int64_t j, int64_t row, int64_t size, Vf v) {
+                  if (bias != nullptr) v += splat(bias[j]);
+                  if (data.relu) v = max(zero(), v);
+                  float* plane = output + j * output_plane();
+                  const int64_t* to = room.to + row;
+                  if (to[size - 1] - to[0] == size - 1) {
+                    store_part(plane + to[0], v, size);
+                  } else {
+                    float pixel[kLanes];
+                    store(pixel, v);
+                    for (int64_t i = 0; i < size; ++i) plane[to[i]] = pixel[i];
+                  }
+                });
+  }
+
+  CorrelationWeights weights_;
+  int64_t images_;
+  int64_t top_, left_, frame_height_, frame_width_;
+  bool framed_;
+  Grid grid_;
+  int64_t block_images_, block_parts_;  // images in a block; parts into which threads divide a block's pixels
+};
+
+}  // namespace
+}  // namespace cortado::CORTADO_ISA

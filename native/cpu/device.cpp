@@ -1,0 +1,118 @@
+#include "device.h"
+
+#include <stdlib.h>
+
+#include <algorithm>
+#include <fstream>
+#include <set>
+#include <thread>
+#ifdef __linux__
+#include <sched.h>
+#endif
+
+#include "../core/error.h"
+#include "team.h"
+
+// What each file of isa/ defines.
+#define CORTADO_DECLARE_ISA(isa) \
+  namespace cortado::isa {       \
+  extern const Kernel kTable[];  \
+  extern const int kTableSize;   \
+  }
+CORTADO_DECLARE_ISA(portable)
+#if defined(__x86_64__)
+CORTADO_DECLARE_ISA(avx2)
+CORTADO_DECLARE_ISA(avx512)
+#elif defined(__aarch64__)
+CORTADO_DECLARE_ISA(neon)
+#endif
+
+namespace cortado::cpu {
+
+namespace {
+
+struct Isa {
+  const char* name;
+  KernelTable table;
+};
+
+/// Widest first.
+std::vector<Isa> available() {
+  std::vector<Isa> found;
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+                      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq");
+  if (avx512) found.push_back({"avx512", {avx512::kTable, avx512::kTableSize}});
+  if (avx2) found.push_back({"avx2", {avx2::kTable, avx2::kTableSize}});
+#elif defined(__aarch64__)
+  found.push_back({"neon", {neon::kTable, neon::kTableSize}});
+#endif
+  found.push_back({"portable", {portable::kTable, portable::kTableSize}});
+  return found;
+}
+
+Isa choose() {
+  const std::vector<Isa> all = available();
+  const char* wanted = getenv("CORTADO_ISA");
+  if (!wanted || !*wanted) return all.front();
+  for (const Isa& isa : all)
+    if (isa.name == std::string_view(wanted)) return isa;
+  std::string names;
+  for (const Isa& isa : all) names += (names.empty() ? "" : ", ") + std::string(isa.name);
+  fail("DEVICE", "CORTADO_ISA: expected one of %s on this machine, got %s", names.c_str(), wanted);
+}
+
+const Isa& chosen() {
+  static const Isa isa = choose();
+  return isa;
+}
+
+int usable_processors() {
+#ifdef __linux__
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) == 0) return std::max(1, CPU_COUNT(&set));
+#endif
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+}  // namespace
+
+const KernelTable& kernels() { return chosen().table; }
+
+std::string isa() { return chosen().name; }
+
+std::vector<std::string> isas() {
+  std::vector<std::string> names;
+  for (const Isa& isa : available()) names.emplace_back(isa.name);
+  return names;
+}
+
+int physical_cores() {
+  const int processors = usable_processors();
+#ifdef __linux__
+  std::set<std::string> cores;  // processors of one core share this list
+  for (int i = 0; i < static_cast<int>(std::thread::hardware_concurrency()); ++i) {
+    std::ifstream file("/sys/devices/system/cpu/cpu" + std::to_string(i) + "/topology/thread_siblings_list");
+    std::string siblings;
+    if (file >> siblings) cores.insert(siblings);
+  }
+  if (!cores.empty()) return std::min(processors, static_cast<int>(cores.size()));
+#endif
+  return processors;
+}
+
+int default_threads() {
+  const char* wanted = getenv("CORTADO_THREADS");
+  if (!wanted || !*wanted) return physical_cores();
+  char* end = nullptr;
+  const long threads = strtol(wanted, &end, 10);
+  if (*end != '\0' || threads < 1 || threads > 1024)
+    fail("USAGE", "CORTADO_THREADS: expected a number from 1 to 1024, got %s", wanted);
+  return static_cast<int>(threads);
+}
+
+std::unique_ptr<Threads> make_team(int threads) { return std::make_unique<Team>(threads); }
+
+}  // namespace cortado::cpu

@@ -1,0 +1,74 @@
+// Loops for formulas that make element i of the result from elements i of the inputs.
+#pragma once
+
+#include "../core/kernel.h"
+
+/// The iterations of the next loop do not depend on each other, even where the result is written over an input.
+#if defined(__clang__)
+#define CORTADO_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define CORTADO_INDEPENDENT _Pragma("GCC ivdep")
+#endif
+
+namespace cortado::CORTADO_ISA {
+
+/// Elements that are worth another thread.
+constexpr int64_t kElementGrain = 1 << 14;
+
+/// Whether a tensor is there, with n elements of that type.
+CORTADO_INLINE bool holds(const Tensor& tensor, int64_t n, DType dtype = DType::f32) {
+  return tensor && tensor.size() == n && tensor.dtype == dtype;
+}
+/// The same for a tensor that may be absent.
+CORTADO_INLINE bool may_hold(const Tensor& tensor, int64_t n, DType dtype = DType::f32) {
+  return !tensor || holds(tensor, n, dtype);
+}
+
+/// A tensor that the step must have.
+CORTADO_INLINE Tensor required(Prepare& step, const Tensor& tensor, const char* what) {
+  step.expect(static_cast<bool>(tensor), what);
+  return tensor;
+}
+
+/// F has `kInputs`, a constructor that reads its attributes, and `float operator()(float...) const`.
+template <class F>
+struct Elementwise {
+  F f;
+  const float* in[F::kInputs];
+  float* y;
+  int64_t n;
+
+  explicit Elementwise(Prepare& step) : f(step), y(step.out(0).f32()), n(step.out(0).size()) {
+    for (int i = 0; i < F::kInputs; ++i) {
+      in[i] = step.in(i).f32();
+      step.expect(holds(step.out(0), n) && holds(step.in(i), n), "tensors of one size");
+    }
+  }
+
+  void run(const Run& run) const {
+    const Elementwise self = *this;
+    for_slices(run.threads, n, kElementGrain, [self](int64_t begin, int64_t end) { self.slice(begin, end); });
+  }
+
+ private:
+  CORTADO_INLINE void slice(int64_t begin, int64_t end) const {
+    const F formula = f;
+    float* const to = y;
+    const float* const a = in[0];
+    if constexpr (F::kInputs == 1) {
+      CORTADO_INDEPENDENT
+      for (int64_t i = begin; i < end; ++i) to[i] = formula(a[i]);
+    } else if constexpr (F::kInputs == 2) {
+      const float* const b = in[1];
+      CORTADO_INDEPENDENT
+      for (int64_t i = begin; i < end; ++i) to[i] = formula(a[i], b[i]);
+    } else {
+      static_assert(F::kInputs == 3);
+      const float *const b = in[1], *const c = in[2];
+      CORTADO_INDEPENDENT
+      for (int64_t i = begin; i < end; ++i) to[i] = formula(a[i], b[i], c[i]);
+    }
+  }
+};
+
+}  // namespace cortado::CORTADO_ISA

@@ -1,0 +1,115 @@
+// The inner loop of every matrix product: a tile of C held in registers.
+#pragma once
+
+#include "simd.h"
+
+namespace cortado::CORTADO_ISA {
+namespace {
+
+// Rows and vectors of the tile: as many accumulators as the register file holds beside one row of B and one value of A.
+#if defined(__AVX512F__)
+constexpr int kTileRows = 8, kTileVectors = 3;  // of 32 registers
+#elif defined(__ARM_NEON)
+constexpr int kTileRows = 8, kTileVectors = 2;  // of 32; the compiler keeps all 8 values of A in registers
+#elif defined(__AVX2__)
+constexpr int kTileRows = 4, kTileVectors = 3;  // of 16
+#else
+constexpr int kTileRows = 4, kTileVectors = 2;  // of 16, and multiplication needs one
+#endif
+constexpr int kPanel = kTileVectors * kLanes;
+
+/// The left factor as the tile reads it: A(i, k) = row[i][at[k]]. The table makes any operand readable where it lies:
+/// the taps of a convolution are as good as the columns of a matrix.
+struct TileRows {
+  const float* row[kTileRows];
+};
+
+/// The right factor: B(k, j) = data[k * stride + j], whole vectors wide.
+struct TilePanel {
+  const float* data;
+  int64_t stride;
+};
+
+/// Where the tile goes, C(i, j) = data[i * stride + j], and whether it is added to what is there.
+struct TileOut {
+  float* data;
+  int64_t stride;
+  bool add;
+};
+
+/// All that a tile needs.
+struct Tile {
+  TileRows a;
+  const int64_t* at;
+  int64_t depth;
+  TilePanel b;
+  TileOut c;
+};
+
+/// C(i, j) (+)= sum over k < depth of A(i, k) B(k, j), for R rows and V vectors of columns. The sum starts at zero and
+/// meets C at its end, so that long sums are made of short ones.
+template <int R, int V>
+__attribute__((noinline)) void multiply_tile(const Tile& tile) {
+  Vf sum[R][V] = {};
+  const float* row[R];
+#pragma GCC unroll 8
+  for (int i = 0; i < R; ++i) row[i] = tile.a.row[i];
+  const float* right = tile.b.data;
+  const int64_t depth = tile.depth, next = tile.b.stride, *at = tile.at;
+  for (int64_t k = 0; k < depth; ++k, right += next) {
+    const int64_t offset = at[k];
+    Vf panel[V];
+#pragma GCC unroll 3
+    for (int j = 0; j < V; ++j) panel[j] = load(right + j * kLanes);
+#pragma GCC unroll 8
+    for (int i = 0; i < R; ++i) {
+      const Vf left = splat(row[i][offset]);
+#pragma GCC unroll 3
+      for (int j = 0; j < V; ++j) sum[i][j] = fma(left, panel[j], sum[i][j]);
+    }
+  }
+  float* const to = tile.c.data;
+  const int64_t stride = tile.c.stride;
+  if (tile.c.add) {
+#pragma GCC unroll 8
+    for (int i = 0; i < R; ++i) {
+#pragma GCC unroll 3
+      for (int j = 0; j < V; ++j) sum[i][j] += load(to + i * stride + j * kLanes);
+    }
+  }
+#pragma GCC unroll 8
+  for (int i = 0; i < R; ++i) {
+#pragma GCC unroll 3
+    for (int j = 0; j < V; ++j) store(to + i * stride + j * kLanes, sum[i][j]);
+  }
+}
+
+template <int R>
+CORTADO_INLINE void multiply_tile(int vectors, const Tile& tile) {
+  if constexpr (kTileVectors > 2) {
+    if (vectors == 3) return multiply_tile<R, 3>(tile);
+  }
+  if (vectors == 2) return multiply_tile<R, 2>(tile);
+  multiply_tile<R, 1>(tile);
+}
+
+/// The largest tile height, a power of two, that fits in `rows` rows.
+CORTADO_INLINE int tile_height(int64_t rows) {
+  int height = kTileRows;
+  while (height > rows) height /= 2;
+  return height;
+}
+
+/// Multiplies a tile of a height given by tile_height() and of width kLanes to kPanel, a whole number of vectors.
+CORTADO_INLINE void multiply_tile(int height, int64_t width, const Tile& tile) {
+  const int vectors = static_cast<int>(width / kLanes);
+  if constexpr (kTileRows > 4) {
+    if (height == 8) return multiply_tile<8>(vectors, tile);
+  }
+  if (height == 4) return multiply_tile<4>(vectors, tile);
+  if (height == 2) return multiply_tile<2>(vectors, tile);
+  multiply_tile<1>(vectors, tile);
+}
+
+}  // namespace
+}  // namespace cortado::CORTADO_ISA

@@ -1,0 +1,284 @@
+// The vector type of the instruction set that this file is compiled for, and the only place with intrinsics.
+//
+// Vf (floats) and Vi (32-bit integers) are compiler vectors of kLanes lanes, so + - * / and comparisons work as they do
+// on scalars; a comparison gives a Vi whose lanes are 0 or -1, which combines with & | ~ and feeds select(). Everything
+// sits in an unnamed namespace: the linker must never see, let alone merge, code that was compiled for different
+// machines.
+#pragma once
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "../core/tensor.h"
+
+#if defined(__AVX512F__) || defined(__AVX2__)
+#include <immintrin.h>
+#elif defined(__ARM_NEON)
+#include <arm_neon.h>
+#endif
+
+namespace cortado::CORTADO_ISA {
+namespace {
+
+#if defined(__AVX512F__)
+constexpr int kLanes = 16;
+#elif defined(__AVX2__)
+constexpr int kLanes = 8;
+#else
+constexpr int kLanes = 4;
+#endif
+
+using Vf = float __attribute__((vector_size(4 * kLanes)));
+using Vi = int32_t __attribute__((vector_size(4 * kLanes)));
+
+// ---- making vectors
+
+CORTADO_INLINE Vf zero() { return Vf{}; }
+CORTADO_INLINE Vf splat(float x) { return x - Vf{}; }  // x - 0 is x, even for -0
+CORTADO_INLINE Vi splat(int32_t x) { return Vi{} + x; }
+
+/// 0, 1, 2, ... kLanes - 1.
+CORTADO_INLINE Vi iota() {
+  Vi v{};
+  for (int i = 0; i < kLanes; ++i) v[i] = i;
+  return v;
+}
+
+/// A mask of the first n lanes; n may be anything.
+CORTADO_INLINE Vi first_lanes(int64_t n) { return iota() < splat(static_cast<int32_t>(n < kLanes ? n : kLanes)); }
+
+CORTADO_INLINE Vf load(const float* p) {
+  Vf v;
+  memcpy(&v, p, sizeof v);
+  return v;
+}
+CORTADO_INLINE Vi load(const int32_t* p) {
+  Vi v;
+  memcpy(&v, p, sizeof v);
+  return v;
+}
+CORTADO_INLINE void store(float* p, Vf v) { memcpy(p, &v, sizeof v); }
+CORTADO_INLINE void store(int32_t* p, Vi v) { memcpy(p, &v, sizeof v); }
+
+// load_part reads, and store_part writes, only the first n lanes, 0 <= n <= kLanes; the other lanes read as 0.
+#if defined(__AVX512F__)
+CORTADO_INLINE __mmask16 lane_bits(int64_t n) { return static_cast<__mmask16>((1u << n) - 1); }
+CORTADO_INLINE Vf load_part(const float* p, int64_t n) { return _mm512_maskz_loadu_ps(lane_bits(n), p); }
+CORTADO_INLINE void store_part(float* p, Vf v, int64_t n) { _mm512_mask_storeu_ps(p, lane_bits(n), v); }
+CORTADO_INLINE Vi load_part(const int32_t* p, int64_t n) {
+  return reinterpret_cast<Vi>(_mm512_maskz_loadu_epi32(lane_bits(n), p));
+}
+CORTADO_INLINE void store_part(int32_t* p, Vi v, int64_t n) {
+  _mm512_mask_storeu_epi32(p, lane_bits(n), reinterpret_cast<__m512i>(v));
+}
+#elif defined(__AVX2__)
+CORTADO_INLINE __m256i lane_mask(int64_t n) { return reinterpret_cast<__m256i>(first_lanes(n)); }
+CORTADO_INLINE Vf load_part(const float* p, int64_t n) { return _mm256_maskload_ps(p, lane_mask(n)); }
+CORTADO_INLINE void store_part(float* p, Vf v, int64_t n) { _mm256_maskstore_ps(p, lane_mask(n), v); }
+CORTADO_INLINE Vi load_part(const int32_t* p, int64_t n) {
+  return reinterpret_cast<Vi>(_mm256_maskload_epi32(p, lane_mask(n)));
+}
+CORTADO_INLINE void store_part(int32_t* p, Vi v, int64_t n) {
+  _mm256_maskstore_epi32(p, lane_mask(n), reinterpret_cast<__m256i>(v));
+}
+#else
+CORTADO_INLINE Vf load_part(const float* p, int64_t n) {
+  Vf v{};
+  for (int64_t i = 0; i < n; ++i) v[i] = p[i];
+  return v;
+}
+CORTADO_INLINE void store_part(float* p, Vf v, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) p[i] = v[i];
+}
+CORTADO_INLINE Vi load_part(const int32_t* p, int64_t n) {
+  Vi v{};
+  for (int64_t i = 0; i < n; ++i) v[i] = p[i];
+  return v;
+}
+CORTADO_INLINE void store_part(int32_t* p, Vi v, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) p[i] = v[i];
+}
+#endif
+
+// The same, fast where all lanes are wanted.
+CORTADO_INLINE Vf load_lanes(const float* p, int64_t n) { return n == kLanes ? load(p) : load_part(p, n); }
+CORTADO_INLINE void store_lanes(float* p, Vf v, int64_t n) {
+  if (n == kLanes) {
+    store(p, v);
+  } else {
+    store_part(p, v, n);
+  }
+}
+
+/// base[index[i]] in each lane.
+CORTADO_INLINE Vf gather(const float* base, Vi index) {
+#if defined(__AVX512F__)
+  return _mm512_mask_i32gather_ps(_mm512_setzero_ps(), 0xffff, reinterpret_cast<__m512i>(index), base, 4);
+#elif defined(__AVX2__)
+  return _mm256_i32gather_ps(base, reinterpret_cast<__m256i>(index), 4);
+#else
+  Vf v;
+  for (int i = 0; i < kLanes; ++i) v[i] = base[index[i]];
+  return v;
+#endif
+}
+
+/// Writes past the caches; p is aligned to the vector. For outputs much larger than the caches; end with stream_end().
+CORTADO_INLINE void store_stream(float* p, Vf v) {
+#if defined(__AVX512F__)
+  _mm512_stream_ps(p, v);
+#elif defined(__AVX2__)
+  _mm256_stream_ps(p, v);
+#else
+  store(p, v);
+#endif
+}
+CORTADO_INLINE void stream_end() {
+#if defined(__AVX512F__) || defined(__AVX2__)
+  _mm_sfence();
+#endif
+}
+
+// ---- arithmetic
+
+/// a * b + c, rounded once where the machine has FMA.
+CORTADO_INLINE Vf fma(Vf a, Vf b, Vf c) {
+#if defined(__AVX512F__)
+  return _mm512_fmadd_ps(a, b, c);
+#elif defined(__AVX2__)
+  return _mm256_fmadd_ps(a, b, c);
+#elif defined(__ARM_NEON)
+  return vfmaq_f32(c, a, b);
+#else
+  return a * b + c;
+#endif
+}
+
+/// Where the mask is set a, elsewhere b.
+CORTADO_INLINE Vf select(Vi mask, Vf a, Vf b) { return mask ? a : b; }
+CORTADO_INLINE Vi select(Vi mask, Vi a, Vi b) { return mask ? a : b; }
+
+// min is a < b ? a : b and max is a > b ? a : b on every machine: if either lane is NaN the answer is b. So max(zero(),
+// x) keeps a NaN of x.
+CORTADO_INLINE Vf min(Vf a, Vf b) {
+#if defined(__AVX512F__)
+  return _mm512_maskz_min_ps(0xffff, a, b);
+#elif defined(__AVX2__)
+  return _mm256_min_ps(a, b);
+#else
+  return a < b ? a : b;
+#endif
+}
+CORTADO_INLINE Vf max(Vf a, Vf b) {
+#if defined(__AVX512F__)
+  return _mm512_maskz_max_ps(0xffff, a, b);
+#elif defined(__AVX2__)
+  return _mm256_max_ps(a, b);
+#else
+  return a > b ? a : b;
+#endif
+}
+CORTADO_INLINE Vi min(Vi a, Vi b) { return a < b ? a : b; }
+CORTADO_INLINE Vi max(Vi a, Vi b) { return a > b ? a : b; }
+
+CORTADO_INLINE Vf sqrt(Vf a) {
+#if defined(__AVX512F__)
+  return _mm512_maskz_sqrt_ps(0xffff, a);
+#elif defined(__AVX2__)
+  return _mm256_sqrt_ps(a);
+#elif defined(__aarch64__)
+  return vsqrtq_f32(a);
+#else
+  Vf v;
+  for (int i = 0; i < kLanes; ++i) v[i] = __builtin_sqrtf(a[i]);
+  return v;
+#endif
+}
+
+/// 1 / sqrt(a) to 3 units in the last place: the machine's estimate and one step of Newton's method. NaN for 0.
+CORTADO_INLINE Vf inverse_sqrt(Vf a) {
+#if defined(__AVX512F__)
+  const Vf r = _mm512_maskz_rsqrt14_ps(0xffff, a);
+#elif defined(__AVX2__)
+  const Vf r = _mm256_rsqrt_ps(a);
+#else
+  const Vf r = 1.0f / sqrt(a);
+#endif
+  return fma(r * 0.5f, fma(-a * r, r, splat(1.0f)), r);
+}
+
+CORTADO_INLINE Vi bits(Vf a) { return reinterpret_cast<Vi>(a); }
+CORTADO_INLINE Vf from_bits(Vi a) { return reinterpret_cast<Vf>(a); }
+CORTADO_INLINE Vf abs(Vf a) { return from_bits(bits(a) & 0x7fffffff); }
+
+CORTADO_INLINE Vf to_float(Vi a) { return __builtin_convertvector(a, Vf); }
+/// Rounds towards zero.
+CORTADO_INLINE Vi to_int(Vf a) { return __builtin_convertvector(a, Vi); }
+
+// ---- across lanes
+
+/// Lane j takes lane Index[j] of the 2 * kLanes lanes of a followed by b.
+template <int... Index>
+CORTADO_INLINE Vf shuffle(Vf a, Vf b) {
+#if defined(__has_builtin) && __has_builtin(__builtin_shufflevector)
+  return __builtin_shufflevector(a, b, Index...);
+#else
+  return __builtin_shuffle(a, b, Vi{Index...});
+#endif
+}
+
+template <int... I>
+struct Lanes {};
+template <int N, int... I>
+struct LanesTo : LanesTo<N - 1, N - 1, I...> {};
+template <int... I>
+struct LanesTo<0, I...> {
+  using Type = Lanes<I...>;
+};
+using AllLanes = LanesTo<kLanes>::Type;
+
+template <int Shift, int... I>
+CORTADO_INLINE Vf rotate(Vf a, Lanes<I...>) {
+  return shuffle<((I + Shift) % kLanes)...>(a, a);
+}
+
+/// Sum of all lanes, by halves.
+CORTADO_INLINE float sum(Vf a) {
+  if constexpr (kLanes > 8) a += rotate<8>(a, AllLanes{});
+  if constexpr (kLanes > 4) a += rotate<4>(a, AllLanes{});
+  a += rotate<2>(a, AllLanes{});
+  a += rotate<1>(a, AllLanes{});
+  return a[0];
+}
+/// Largest lane.
+CORTADO_INLINE float largest(Vf a) {
+  if constexpr (kLanes > 8) a = max(a, rotate<8>(a, AllLanes{}));
+  if constexpr (kLanes > 4) a = max(a, rotate<4>(a, AllLanes{}));
+  a = max(a, rotate<2>(a, AllLanes{}));
+  a = max(a, rotate<1>(a, AllLanes{}));
+  return a[0];
+}
+
+// One step of the transposition below: exchanges the elements of v whose row and column differ in the bit Half.
+template <int Half, int... I>
+CORTADO_INLINE void transpose_step(Vf (&v)[kLanes], Lanes<I...>) {
+#pragma GCC unroll 16
+  for (int i = 0; i < kLanes; ++i) {
+    if (i & Half) continue;
+    const Vf a = v[i], b = v[i + Half];
+    v[i] = shuffle<(I & Half ? kLanes + I - Half : I)...>(a, b);
+    v[i + Half] = shuffle<(I & Half ? kLanes + I : I + Half)...>(a, b);
+  }
+}
+
+/// Transposes a square of kLanes vectors.
+CORTADO_INLINE void transpose(Vf (&v)[kLanes]) {
+  transpose_step<1>(v, AllLanes{});
+  transpose_step<2>(v, AllLanes{});
+  if constexpr (kLanes > 4) transpose_step<4>(v, AllLanes{});
+  if constexpr (kLanes > 8) transpose_step<8>(v, AllLanes{});
+}
+
+}  // namespace
+}  // namespace cortado::CORTADO_ISA

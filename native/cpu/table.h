@@ -1,0 +1,50 @@
+// Included once by each file in isa/, which sets CORTADO_ISA (a namespace) and its compiler flags: the same kernels,
+// compiled for one instruction set.
+#pragma once
+
+#include "../core/kernel.h"
+#include "../kernels/activations.h"
+#include "../kernels/list.h"
+#include "../kernels/power.h"
+#include "accuracy.h"
+#include "batch_norm.h"
+#include "contrastive_loss.h"
+#include "conv2d.h"
+#include "deconv2d.h"
+#include "dense.h"
+#include "dropout.h"
+#include "elementwise.h"
+#include "eltwise.h"
+#include "fill.h"
+#include "lrn.h"
+#include "lrn_within.h"
+#include "movement.h"
+#include "non_finite.h"
+#include "pool.h"
+#include "pool_grad.h"
+#include "probe.h"
+#include "reduction.h"
+#include "regression_loss.h"
+#include "scale.h"
+#include "softmax.h"
+#include "softmax_loss.h"
+#include "solvers.h"
+#include "take_rows.h"
+
+namespace cortado::CORTADO_ISA {
+
+template <class K>
+static constexpr Kernel entry(const char* name) {
+  static_assert(__is_trivially_copyable(K), "a prepared kernel is plain data");
+  return {name, sizeof(K), [](void* place, Prepare& step) { *static_cast<K*>(place) = K(step); },
+          [](const void* prepared, const Run& run) { static_cast<const K*>(prepared)->run(run); }};
+}
+
+#define CORTADO_ENTRY(name, Type) entry<Type>(#name),
+extern const Kernel kTable[];
+extern const int kTableSize;
+const Kernel kTable[] = {CORTADO_KERNELS(CORTADO_ENTRY)};
+const int kTableSize = sizeof(kTable) / sizeof(Kernel);
+#undef CORTADO_ENTRY
+
+}  // namespace cortado::CORTADO_ISA

@@ -1,0 +1,90 @@
+#include "team.h"
+
+#include <system_error>
+
+#include "../core/error.h"
+
+namespace cortado {
+
+namespace {
+
+/// About 20 µs: longer than the gap between two kernels of a step, far shorter than a scheduler's time slice.
+constexpr int kSpins = 2000;
+
+void relax() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+template <class Condition>
+bool spin_until(const Condition& condition) {
+  for (int i = 0; i < kSpins; ++i) {
+    if (condition()) return true;
+    relax();
+  }
+  return condition();
+}
+
+}  // namespace
+
+Team::Team(int count) : count_(count) {
+  try {
+    for (int thread = 1; thread < count; ++thread) threads_.emplace_back([this, thread] { serve(thread); });
+  } catch (const std::system_error&) {
+    const size_t started = threads_.size() + 1;
+    stop();
+    fail("OUT_OF_MEMORY", "threads: expected %d, the system gave %zu: set CORTADO_THREADS", count, started);
+  }
+}
+
+Team::~Team() { stop(); }
+
+void Team::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+    ++round_;
+  }
+  wake_.notify_all();
+  for (std::thread& thread : threads_) thread.join();
+}
+
+void Team::run(Work work, void* context) {
+  if (count_ == 1) return work(context, 0);
+  work_ = work;
+  context_ = context;
+  unfinished_.store(count_ - 1, std::memory_order_relaxed);
+  {
+    const std::lock_guard lock(mutex_);
+    round_.fetch_add(1, std::memory_order_release);
+  }
+  wake_.notify_all();
+  work(context, 0);
+  const auto finished = [this] { return unfinished_.load(std::memory_order_acquire) == 0; };
+  if (spin_until(finished)) return;
+  std::unique_lock lock(mutex_);
+  done_.wait(lock, finished);
+}
+
+void Team::serve(int thread) {
+  uint64_t seen = 0;
+  while (true) {
+    const auto started = [this, &seen] { return round_.load(std::memory_order_acquire) != seen; };
+    if (!spin_until(started)) {
+      std::unique_lock lock(mutex_);
+      wake_.wait(lock, started);
+    }
+    seen = round_.load(std::memory_order_acquire);
+    if (stop_) return;
+    work_(context_, thread);
+    if (unfinished_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+      const std::lock_guard lock(mutex_);
+      done_.notify_one();
+    }
+  }
+}
+
+}  // namespace cortado

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "../core/threads.h"
+
+namespace cortado {
+
+/// Persistent threads. A waiting thread spins for a moment, since a step's kernels follow each other closely, then
+/// sleeps, so that an idle team, or one beside a busy process, costs nothing.
+class Team final : public Threads {
+ public:
+  /// Throws Error OUT_OF_MEMORY when the system gives no more threads.
+  explicit Team(int count);
+  ~Team() override;
+  Team(const Team&) = delete;
+  Team& operator=(const Team&) = delete;
+
+  int count() const override { return count_; }
+  void run(Work work, void* context) override;
+
+ private:
+  void serve(int thread);
+  void stop();
+
+  const int count_;
+  std::vector<std::thread> threads_;
+  std::atomic<uint64_t> round_{0};  // a new number starts a round
+  std::atomic<int> unfinished_{0};  // threads still in the round
+  Work work_ = nullptr;
+  void* context_ = nullptr;
+  std::atomic<bool> stop_{false};
+  std::mutex mutex_;
+  std::condition_variable wake_, done_;
+};
+
+}  // namespace cortado

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <stdint.h>
+#include <string.h>
+
+#include "../core/tensor.h"
+
+/// Marks a formula that every device compiles: one element's arithmetic, without loops over memory.
+#if defined(__CUDACC__)
+#define CORTADO_FORMULA __host__ __device__ __forceinline__
+#else
+#define CORTADO_FORMULA CORTADO_INLINE
+#endif
+
+namespace cortado::CORTADO_ISA {
+CORTADO_FORMULA uint32_t bits_of(float x) {
+  uint32_t bits;
+  memcpy(&bits, &x, sizeof bits);
+  return bits;
+}
+CORTADO_FORMULA float float_of(uint32_t bits) {
+  float x;
+  memcpy(&x, &bits, sizeof x);
+  return x;
+}
+
+}  // namespace cortado::CORTADO_ISA
