@@ -1,0 +1,57 @@
+import { DeviceError, UsageError } from './errors.js';
+import type { Graph } from './graph.js';
+import { Model } from './model.js';
+import { info } from './native.js';
+import type { Passes } from './passes/index.js';
+import type { Solver } from './solvers/solver.js';
+
+export interface CompileOptions {
+  /** `auto` takes the best device there is; today that is the CPU. Default `auto`. */
+  readonly device?: string;
+  /** Images that one run takes at most; fewer are always welcome. Default: the graph's own. */
+  readonly batch?: number;
+  /** Storage and arithmetic. Default `float32`, the only one on the CPU. */
+  readonly precision?: string;
+  /** Threads of a run. Default CORTADO_THREADS or the physical cores. */
+  readonly threads?: number;
+  /** Of parameters and dropout; a whole number. Default 1. */
+  readonly seed?: number;
+  /** Makes `step()` possible. */
+  readonly solver?: Solver;
+  /** `none` runs the steps as the ops wrote them: slower, the same numbers. Default `all`. */
+  readonly passes?: Passes;
+}
+
+/**
+ * Makes a graph ready to run: allocates and fills its parameters. Plans are made on first use, one for each batch size and
+ * set of results, and share the parameters.
+ * @throws {DeviceError | UsageError | OutOfMemoryError | AddonError}
+ */
+export async function compile<I extends string, O extends string>(
+  graph: Graph<I, O>,
+  options: CompileOptions = {},
+): Promise<Model<I, O>> {
+  const { device = 'auto', precision = 'float32' } = options;
+  if (device !== 'auto' && device !== 'cpu')
+    throw new DeviceError(`device: expected auto or cpu, got ${device}; "cortado doctor" tells what this machine has`);
+  if (precision !== 'float32') throw new UsageError(`precision: expected float32, got ${precision}`);
+  const model = new Model(graph, {
+    batch: whole('batch', options.batch ?? graph.batch, 1, 2 ** 31),
+    threads: whole('threads', options.threads ?? info().threads, 1, 1024),
+    seed: whole('seed', options.seed ?? 1, 0, Number.MAX_SAFE_INTEGER),
+    solver: options.solver,
+    passes: options.passes ?? 'all',
+  });
+  try {
+    await model.initialize();
+  } catch (error) {
+    model.dispose();
+    throw error;
+  }
+  return model;
+}
+
+function whole(what: string, value: number, least: number, most: number): number {
+  if (Number.isSafeInteger(value) && value >= least && value <= most) return value;
+  throw new UsageError(`${what}: expected a whole number from ${least} to ${most}, got ${value}`);
+}

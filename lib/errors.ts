@@ -1,0 +1,110 @@
+/** What went wrong, for programs; messages are for people and may change. */
+export type ErrorCode =
+  | 'SHAPE' // extents, counts or dtypes that do not fit together
+  | 'GRAPH' // names, order or structure of a graph
+  | 'FORMAT' // a file or buffer that is not what it should be
+  | 'USAGE' // an argument that makes no sense
+  | 'DEVICE' // a device that is missing, lost or refuses
+  | 'OUT_OF_MEMORY'
+  | 'ADDON_NOT_FOUND'
+  | 'DISPOSED' // a call on something already disposed
+  | 'NOT_FINITE' // NaN or infinity where the caller asked for none
+  | 'INTERNAL'; // a broken promise between Cortado's own parts: please report it
+
+export interface ErrorOptions {
+  readonly cause?: unknown;
+}
+
+/** Base of every error that Cortado raises. Tell errors apart by `code` (or by class), never by message. */
+export class CortadoError extends Error {
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+    this.code = code;
+  }
+}
+
+/** Two shapes, counts or dtypes that break a rule; the message names the layer, the rule and both sides. */
+export class ShapeError extends CortadoError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('SHAPE', message, options);
+  }
+}
+
+/** A graph that cannot be: unknown or doubled names, cycles, values of another graph. */
+export class GraphError extends CortadoError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('GRAPH', message, options);
+  }
+}
+
+/** A file or buffer that is truncated, hostile or of another format; the message names the place in it. */
+export class FormatError extends CortadoError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('FORMAT', message, options);
+  }
+}
+
+/** An argument or option out of its range. */
+export class UsageError extends CortadoError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('USAGE', message, options);
+  }
+}
+
+/** A device that is not there, is lost, or refused a call. */
+export class DeviceError extends CortadoError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('DEVICE', message, options);
+  }
+}
+
+/** Memory that could not be had; the message says how much was asked for. The model stays usable at a smaller batch. */
+export class OutOfMemoryError extends CortadoError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('OUT_OF_MEMORY', message, options);
+  }
+}
+
+/** A call on a model or memory after its dispose(). */
+export class DisposedError extends CortadoError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('DISPOSED', message, options);
+  }
+}
+
+/** A place where the loader looked for the native addon, and why it was not taken. */
+export interface AddonAttempt {
+  readonly path: string;
+  readonly reason: string;
+}
+
+/** The native addon could not be loaded: `tried` lists each place, `fix` is the command that mends it. */
+export class AddonError extends CortadoError {
+  readonly tried: readonly AddonAttempt[];
+  readonly fix: string;
+
+  constructor(message: string, tried: readonly AddonAttempt[], fix: string, options?: ErrorOptions) {
+    super('ADDON_NOT_FOUND', message, options);
+    this.tried = tried;
+    this.fix = fix;
+  }
+}
+
+const CLASSES = {
+  SHAPE: ShapeError,
+  GRAPH: GraphError,
+  FORMAT: FormatError,
+  USAGE: UsageError,
+  DEVICE: DeviceError,
+  OUT_OF_MEMORY: OutOfMemoryError,
+  DISPOSED: DisposedError,
+} as const;
+
+/** Makes the error class that belongs to a code: for errors that arrive as data from native code. */
+export function errorOf(code: string, message: string, options?: ErrorOptions): CortadoError {
+  const Class = CLASSES[code as keyof typeof CLASSES] as (typeof CLASSES)[keyof typeof CLASSES] | undefined;
+  return Class ? new Class(message, options) : new CortadoError('INTERNAL', message, options);
+}

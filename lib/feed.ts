@@ -1,0 +1,109 @@
+import { setImmediate } from 'node:timers/promises';
+import { GraphError, ShapeError, UsageError } from './errors.js';
+import type { Graph, Value } from './graph.js';
+import { rethrow, type NativeMemory } from './native.js';
+import { count, format, same, type Shape } from './shape.js';
+import type { Tensor, TensorData } from './tensor.js';
+
+/** What a caller may hand in for one input: numbers alone (their count gives the batch), or numbers with a shape. */
+export type Feed = TensorData | readonly number[] | Tensor<TensorData>;
+
+/** A checked input: the numbers and how many images they are. */
+export interface Checked {
+  readonly data: TensorData;
+  readonly shape: Shape;
+}
+
+/** Checks fed inputs against the graph and each other, and finds the batch. @throws {ShapeError | GraphError} */
+export function checkFeeds(
+  graph: Graph,
+  feeds: Readonly<Record<string, Feed>>,
+  most: number,
+): { batch: number; feeds: Map<Value, Checked> } {
+  const checked = new Map<Value, Checked>();
+  let batch: number | undefined;
+  let from = '';
+  for (const [name, feed] of Object.entries(feeds)) {
+    const value = Object.hasOwn(graph.inputs, name) ? graph.inputs[name] : undefined;
+    if (!value)
+      throw new GraphError(
+        `${graph.name}: expected inputs among ${Object.keys(graph.inputs).join(', ')}, got "${name}"`,
+      );
+    const { data, shape } = dataOf(name, feed);
+    if (!graph.inputSpecs[name]!.batched) {
+      checked.set(value, { data: fixed(name, value.shape, data, shape), shape: value.shape });
+      continue;
+    }
+    const n = imagesIn(name, value.shape.slice(1), data, shape);
+    if (batch !== undefined && n !== batch)
+      throw new ShapeError(`${name}: expected ${batch} rows as in ${from}, got ${n}`);
+    if (n > most)
+      throw new ShapeError(`${name}: expected at most the ${most} rows that the model was compiled for, got ${n}`);
+    [batch, from] = [n, name];
+    checked.set(value, { data, shape: [n, ...value.shape.slice(1)] });
+  }
+  return { batch: batch ?? most, feeds: checked };
+}
+
+/** The numbers of a feed. @throws {UsageError} */
+export function dataOf(name: string, feed: Feed): { data: TensorData; shape: Shape | undefined } {
+  if (isData(feed)) return { data: feed, shape: undefined };
+  if (isNumbers(feed)) return { data: Float32Array.from(feed), shape: undefined };
+  // Callers in JavaScript may hand in anything.
+  const { data, shape } = (feed ?? {}) as Partial<Tensor<TensorData>>;
+  if (!isData(data) || !isNumbers(shape)) {
+    throw new UsageError(
+      `${name}: expected a Float32Array, Float64Array, Int32Array, Uint8Array, list of numbers or { data, shape }`,
+    );
+  }
+  if (count(shape) !== data.length)
+    throw new ShapeError(`${name}: expected ${count(shape)} elements for shape ${format(shape)}, got ${data.length}`);
+  return { data, shape };
+}
+
+function isNumbers(value: unknown): value is readonly number[] {
+  return Array.isArray(value) && value.every((v) => typeof v === 'number');
+}
+
+function isData(value: unknown): value is TensorData {
+  return (
+    value instanceof Float32Array ||
+    value instanceof Float64Array ||
+    value instanceof Int32Array ||
+    value instanceof Uint8Array
+  );
+}
+
+function fixed(name: string, expected: Shape, data: TensorData, shape: Shape | undefined): TensorData {
+  if (shape ? !same(shape, expected) : data.length !== count(expected)) {
+    throw new ShapeError(
+      `${name}: expected shape ${format(expected)}, got ${shape ? format(shape) : `${data.length} elements`}`,
+    );
+  }
+  return data;
+}
+
+function imagesIn(name: string, row: Shape, data: TensorData, shape: Shape | undefined): number {
+  const n = shape ? shape[0]! : data.length / count(row);
+  const fits = shape ? same(shape.slice(1), row) && n > 0 : Number.isInteger(n) && n > 0;
+  if (fits) return n;
+  throw new ShapeError(
+    `${name}: expected shape (N, ${row.join(', ')}) or a multiple of ${count(row)} elements, got ${shape ? format(shape) : `${data.length} elements`}`,
+  );
+}
+
+/** Elements copied at a time: about a millisecond, so that the event loop never waits longer for a big batch. */
+const CHUNK = 1 << 20;
+
+/**
+ * Copies an input to its place, letting the event loop breathe between pieces.
+ * @throws {UsageError} when the numbers are gone: their buffer was transferred after the call
+ * @throws {DisposedError}
+ */
+export async function stage(memory: NativeMemory, offset: number, { data, shape }: Checked): Promise<void> {
+  const elements = count(shape);
+  for (let start = 0; start < elements; start += CHUNK) {
+    if (start > 0) await setImmediate();
+    rethrow(() => memory.write(offset + 4 * start, data, start, Math.min(elements, start + CHUNK)));
+  }
+}

@@ -1,0 +1,38 @@
+export { compile, type CompileOptions } from './compile.js';
+export { toDot } from './dot.js';
+export * from './errors.js';
+export type { Feed } from './feed.js';
+export {
+  bilinear,
+  constant,
+  gaussian,
+  msra,
+  positiveUnitball,
+  uniform,
+  xavier,
+  type Filler,
+  type VarianceNorm,
+} from './fillers.js';
+export {
+  fixedInput,
+  Graph,
+  graph,
+  GraphBuilder,
+  input,
+  Value,
+  type InputSpec,
+  type LayerOptions,
+  type Node,
+  type Parameter,
+  type ParameterOptions,
+} from './graph.js';
+export type { BackwardOptions, BackwardResult, Model, RunOptions, StepOptions, StepResult } from './model.js';
+export * from './models/index.js';
+export * from './ops/index.js';
+export type { Phase } from './program.js';
+export { Random } from './random.js';
+export type { Pair, Shape } from './shape.js';
+export type { MemoryUsage, StepTime } from './runtime.js';
+export * from './solvers/index.js';
+export { formatSummary, summarize, type LayerRow, type Summary } from './table.js';
+export { tensor, type Tensor, type TensorData } from './tensor.js';

@@ -1,0 +1,101 @@
+import { CortadoError, errorOf } from './errors.js';
+import { findAddon } from './native-loader.js';
+import type { Attributes } from './op.js';
+import type { DType } from './program.js';
+import type { Shape } from './shape.js';
+
+/** What this machine offers. */
+export interface NativeInfo {
+  /** Instruction set in use (CORTADO_ISA or the widest). */
+  readonly isa: string;
+  readonly isas: readonly string[];
+  /** Default team: CORTADO_THREADS or the physical cores. */
+  readonly threads: number;
+  readonly physicalCores: number;
+  /** Bytes this process can still get. */
+  readonly availableMemory: number;
+}
+
+/** A block of native memory. */
+export interface NativeMemory {
+  readonly bytes: number;
+  /** Copies elements [start, end) of `array`, as float32, to byte `offset`. Uint32Arrays are copied as they are. */
+  write(
+    offset: number,
+    array: Float32Array | Float64Array | Int32Array | Uint8Array | Uint32Array,
+    start: number,
+    end: number,
+  ): void;
+  dispose(): void;
+}
+
+export interface NativePlanSpec {
+  readonly memories: readonly NativeMemory[];
+  readonly tensors: readonly {
+    readonly memory: number;
+    readonly offset: number;
+    readonly shape: Shape;
+    readonly dtype: DType;
+  }[];
+  readonly steps: readonly {
+    readonly kernel: string;
+    readonly label: string;
+    readonly inputs: readonly number[];
+    readonly outputs: readonly number[];
+    readonly attributes: Attributes;
+  }[];
+  readonly threads: number;
+  /** From this step on a run is no longer cancelled. Default: it always can be. */
+  readonly commit?: number;
+}
+
+export interface NativeResults {
+  readonly results: readonly Float32Array[];
+  /** Per step, when asked for. */
+  readonly milliseconds?: Float64Array;
+}
+
+/** A prepared plan. */
+export interface NativePlan {
+  readonly scratchBytes: number;
+  /** Gives null when the run was cancelled. */
+  run(outputs: readonly number[], profile: boolean): Promise<NativeResults | null>;
+  /** Cancels the latest run between two of its steps. */
+  cancel(): void;
+  dispose(): void;
+}
+
+interface Addon {
+  info(): NativeInfo;
+  readonly Memory: new (bytes: number) => NativeMemory;
+  readonly Plan: new (spec: NativePlanSpec) => NativePlan;
+}
+
+let loaded: Addon | undefined;
+
+function addon(): Addon {
+  return (loaded ??= findAddon().addon as Addon);
+}
+
+/** @throws {AddonError} when there is no addon; {DeviceError} when CORTADO_ISA cannot be had */
+export const info = (): NativeInfo => rethrow(() => addon().info());
+
+/** @throws {OutOfMemoryError} */
+export const allocate = (bytes: number): NativeMemory => rethrow(() => new (addon().Memory)(bytes));
+
+/** Checks and prepares every step. @throws {CortadoError} */
+export const prepare = (spec: NativePlanSpec): NativePlan => rethrow(() => new (addon().Plan)(spec));
+
+/** Turns an error that arrives from native code as a message and a code into its class, with the caller's stack. */
+export function rethrow<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw typed(error);
+  }
+}
+
+export function typed(error: unknown): unknown {
+  if (error instanceof CortadoError || !(error instanceof Error) || !('code' in error)) return error;
+  return errorOf(String(error.code), error.message, { cause: error });
+}

@@ -1,0 +1,16 @@
+import type { Program } from '../program.js';
+import { checkFinite } from './finite.js';
+import { fuseRelu } from './fuse.js';
+import { prune } from './prune.js';
+
+export { placeInArena, roundUp, sizeOf, type Layout } from './memory.js';
+
+/** `none` leaves every step as the ops wrote it: the oracle that the other passes are tested against. */
+export type Passes = 'all' | 'none';
+
+/** Rewrites a program so that it gives the same results sooner; with `finite`, it also looks for NaN on the way. */
+export function optimize(program: Program, passes: Passes, finite = false): Program {
+  const pruned = prune(program);
+  const fused = passes === 'none' ? pruned : fuseRelu(pruned);
+  return finite ? checkFinite(fused) : fused;
+}

@@ -1,0 +1,114 @@
+import type { Attributes } from './op.js';
+import { count, format, type Shape } from './shape.js';
+import { ShapeError } from './errors.js';
+
+export type DType = 'f32' | 'i32' | 'u8';
+export type Phase = 'train' | 'test';
+
+export const BYTES: Readonly<Record<DType, number>> = { f32: 4, i32: 4, u8: 1 };
+
+/** Where a tensor of a program lives: `state` outlives the run (parameters, solver history), the rest is per run. */
+export type Place =
+  | { readonly kind: 'input'; readonly name: string }
+  | { readonly kind: 'state'; readonly key: string }
+  | { readonly kind: 'work' };
+
+/** A tensor of a program. */
+export interface Ref {
+  readonly id: number;
+  readonly shape: Shape;
+  readonly dtype: DType;
+  readonly place: Place;
+  readonly label: string;
+}
+
+/** One kernel call. */
+export interface Step {
+  readonly kernel: string;
+  /** Layer and pass, for errors and timings: `conv1`, `conv1.dgrad`. */
+  readonly label: string;
+  readonly inputs: readonly (Ref | undefined)[];
+  readonly outputs: readonly (Ref | undefined)[];
+  readonly attributes: Attributes;
+  readonly inPlace: boolean;
+  /** Changes what outlives the run: from the first such step on, a run is no longer cancelled. */
+  readonly commits?: boolean;
+}
+
+/** A graph lowered for one batch size, phase and set of wanted results: tensors and kernel calls in order, no places yet. */
+export interface Program {
+  readonly refs: readonly Ref[];
+  readonly steps: readonly Step[];
+  /** Ref id → id of the tensor whose elements it shares. */
+  readonly views: ReadonlyMap<number, number>;
+  /** Tensors that must hold their value when the run ends, by the caller's order. */
+  readonly results: readonly Ref[];
+  /** Flags (i32, 1 = bad) that a run raises, and what each says. */
+  readonly checks: readonly Check[];
+}
+
+/** A flag that tells whether a step's result holds NaN or infinity. */
+export interface Check {
+  readonly flag: Ref;
+  readonly label: string;
+}
+
+export class ProgramBuilder {
+  readonly refs: Ref[] = [];
+  readonly steps: Step[] = [];
+  readonly views = new Map<number, number>();
+  readonly #places = new Map<string, Ref>();
+
+  add(place: Place, shape: Shape, dtype: DType, label: string): Ref {
+    const ref: Ref = { id: this.refs.length, shape, dtype, place, label };
+    this.refs.push(ref);
+    return ref;
+  }
+
+  work(shape: Shape, dtype: DType, label: string): Ref {
+    return this.add({ kind: 'work' }, shape, dtype, label);
+  }
+
+  /** The input or state tensor of that name; made on first use. */
+  named(place: Exclude<Place, { kind: 'work' }>, shape: Shape, dtype: DType): Ref {
+    const key = place.kind === 'input' ? `input ${place.name}` : `state ${place.key}`;
+    const label = place.kind === 'input' ? place.name : place.key;
+    let ref = this.#places.get(key);
+    if (!ref) this.#places.set(key, (ref = this.add(place, shape, dtype, label)));
+    return ref;
+  }
+
+  view(of: Ref, shape: Shape, label: string): Ref {
+    if (count(shape) !== count(of.shape)) {
+      throw new ShapeError(
+        `${label}: expected a view of ${format(of.shape)} to keep its ${count(of.shape)} elements, got ${format(shape)}`,
+      );
+    }
+    const ref = this.add(of.place, shape, of.dtype, label);
+    this.views.set(ref.id, this.root(of.id));
+    return ref;
+  }
+
+  /** Makes an existing tensor a view of another: for ops that turn out to do nothing. */
+  alias(ref: Ref, of: Ref): void {
+    this.views.set(ref.id, this.root(of.id));
+  }
+
+  root(id: number): number {
+    return rootOf(this.views, id);
+  }
+
+  step(step: Step): void {
+    this.steps.push(step);
+  }
+
+  finish(results: readonly Ref[]): Program {
+    return { refs: this.refs, steps: this.steps, views: this.views, results, checks: [] };
+  }
+}
+
+/** The tensor that holds a view's elements. */
+export function rootOf(views: ReadonlyMap<number, number>, id: number): number {
+  for (let at: number | undefined = id; at !== undefined; at = views.get(at)) id = at;
+  return id;
+}

@@ -1,0 +1,293 @@
+import { DisposedError, GraphError } from './errors.js';
+import { stage, type Checked } from './feed.js';
+import type { Graph, Value } from './graph.js';
+import type { Goal } from './lower.js';
+import { allocate, prepare, typed, type NativeMemory, type NativePlan, type NativeResults } from './native.js';
+import type { Passes } from './passes/index.js';
+import { Plan } from './plan.js';
+import type { Solver } from './solvers/solver.js';
+import { Training, type Advance, type Part, type SolverState } from './solvers/training.js';
+import { initialPlan, layOutState, readPlan, type StateLayout } from './state.js';
+import type { Tensor } from './tensor.js';
+
+export interface RuntimeOptions {
+  readonly batch: number;
+  readonly threads: number;
+  readonly seed: number;
+  readonly solver: Solver | undefined;
+  readonly passes: Passes;
+}
+
+/** Bytes held by a model. */
+export interface MemoryUsage {
+  readonly parameters: number;
+  /** The solver's history. */
+  readonly history: number;
+  /** Everything that one run needs: inputs, activations, gradients. */
+  readonly work: number;
+  /** Packing buffers of kernels. */
+  readonly scratch: number;
+  readonly total: number;
+}
+
+/** Time of one kernel call of a run. */
+export interface StepTime {
+  /** Layer and pass: `conv1`, `conv1.dgrad`. */
+  readonly label: string;
+  readonly kernel: string;
+  readonly milliseconds: number;
+}
+
+/** What one run is given. */
+export interface Call {
+  readonly feeds: ReadonlyMap<Value, Checked>;
+  /** Gradients to start backward from. */
+  readonly seeds?: ReadonlyMap<Value, Checked>;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What one training run is given. */
+export interface TrainingCall {
+  readonly goal: (part: Part) => Goal;
+  readonly call: Call;
+  /** The loss of its results. */
+  readonly loss: (results: readonly Tensor[]) => number;
+}
+
+/** The memory, the plans and the queue behind a model. */
+export class Runtime {
+  /** Where the training stands; undefined without a solver. */
+  readonly training: Training | undefined;
+  readonly #state: StateLayout;
+  readonly #stateMemory: NativeMemory;
+  readonly #plans = new Map<string, Plan>();
+  readonly #numbers: ReadonlyMap<Value, number>;
+  #arena: NativeMemory | undefined;
+  #tail: Promise<unknown> = Promise.resolve();
+  #cancel: (() => void) | undefined;
+  #runs = 0;
+  #disposed = false;
+
+  constructor(
+    readonly graph: Graph,
+    readonly options: RuntimeOptions,
+  ) {
+    this.training = options.solver && new Training(options.solver);
+    this.#numbers = new Map(graph.values.map((value, i) => [value, i]));
+    this.#state = layOutState(graph, options.solver);
+    this.#stateMemory = allocate(this.#state.bytes);
+  }
+
+  /** The plan for a goal; planned once. @throws {DisposedError} or what lowering throws */
+  plan(goal: Goal): Plan {
+    this.#live();
+    const ids = (values: readonly Value[]): number[] => values.map((v) => this.#numbers.get(v)!);
+    const key = JSON.stringify([
+      goal.batch,
+      goal.phase,
+      ids(goal.fetch),
+      ids(goal.gradients),
+      ids(goal.seeds),
+      goal.update?.part,
+      goal.checkFinite ?? false,
+    ]);
+    let plan = this.#plans.get(key);
+    if (!plan) this.#plans.set(key, (plan = new Plan(this.graph, goal, this.options.passes)));
+    return plan;
+  }
+
+  /** Draws the parameters and clears the solver's history. */
+  initialize(): Promise<void> {
+    return this.#enqueue(async () => {
+      const memory = allocate(256);
+      try {
+        memory.write(0, this.#randomState(), 0, 4);
+        const native = prepare(initialPlan(this.#state, this.#stateMemory, memory, this.options.threads));
+        await this.#finish(native, [], false, undefined);
+        native.dispose();
+        this.training?.restore({ iteration: 0, steps: 0 });
+      } finally {
+        memory.dispose();
+      }
+    });
+  }
+
+  /** Stages the inputs, runs the plan and brings its results back. */
+  run(plan: Plan, call: Call): Promise<Tensor[]> {
+    return this.#enqueue(() => this.#results(plan, call));
+  }
+
+  /** One training run: the plan for what it is to its iteration, whose count it advances. */
+  step(training: Training, step: TrainingCall): Promise<{ readonly results: Tensor[]; readonly advance: Advance }> {
+    return this.#enqueue(async () => {
+      const results = await this.#results(this.plan(step.goal(training.part)), step.call);
+      return { results, advance: training.advance(step.loss(results)) };
+    });
+  }
+
+  /** The same with every kernel timed. */
+  profile(plan: Plan, call: Call): Promise<readonly StepTime[]> {
+    return this.#enqueue(async () => {
+      const { milliseconds } = await this.#runNow(plan, call, true);
+      return plan.program.steps.map((step, i) => ({
+        label: step.label,
+        kernel: step.kernel,
+        milliseconds: milliseconds![i]!,
+      }));
+    });
+  }
+
+  /** Copies of entries of the state. */
+  read(keys: readonly string[]): Promise<Tensor[]> {
+    return this.#enqueue(() => this.#read(keys));
+  }
+
+  load(weights: readonly (readonly [Value, Checked])[]): Promise<void> {
+    return this.#enqueue(async () => {
+      for (const [value, weight] of weights)
+        await stage(this.#stateMemory, this.#state.entries.get(value.name)!.offset, weight);
+    });
+  }
+
+  /** Copies of entries of the state, and where the training stands. */
+  saveState(keys: readonly string[], training: Training): Promise<Omit<SolverState, 'history'> & { data: Tensor[] }> {
+    return this.#enqueue(async () => {
+      const saved = training.save();
+      return { ...saved, runs: this.#runs, data: await this.#read(keys) };
+    });
+  }
+
+  /** The reverse of it. */
+  loadState(
+    saved: Omit<SolverState, 'history'>,
+    data: ReadonlyMap<string, Checked>,
+    training: Training,
+  ): Promise<void> {
+    return this.#enqueue(async () => {
+      training.restore(saved);
+      this.#runs = saved.runs ?? this.#runs;
+      for (const [key, tensor] of data) await stage(this.#stateMemory, this.#state.entries.get(key)!.offset, tensor);
+    });
+  }
+
+  memoryUsage(): MemoryUsage {
+    const parameters = this.#disposed ? 0 : this.#state.parameterBytes;
+    const history = this.#disposed ? 0 : this.#state.bytes - parameters;
+    const work = this.#arena?.bytes ?? 0;
+    const scratch = [...this.#plans.values()].reduce((sum, plan) => sum + plan.scratchBytes, 0);
+    return { parameters, history, work, scratch, total: parameters + history + work + scratch };
+  }
+
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.#cancel?.();
+    for (const plan of this.#plans.values()) plan.dispose();
+    this.#plans.clear();
+    this.#arena?.dispose();
+    this.#arena = undefined;
+    this.#stateMemory.dispose();
+  }
+
+  /** Resolves when every queued call has come to its end. */
+  async idle(): Promise<void> {
+    await this.#tail.catch(() => undefined);
+  }
+
+  async #read(keys: readonly string[]): Promise<Tensor[]> {
+    const native = prepare(readPlan(this.#state, this.#stateMemory, keys, this.options.threads));
+    try {
+      const { results } = await this.#finish(native, [...keys.keys()], false, undefined);
+      return results.map((data, i) => ({ data, shape: this.#state.entries.get(keys[i]!)!.shape }));
+    } finally {
+      native.dispose();
+    }
+  }
+
+  async #results(plan: Plan, call: Call): Promise<Tensor[]> {
+    const { results } = await this.#runNow(plan, call, false);
+    plan.assertFinite(results);
+    return plan.results.map((ref, i) => ({ data: results[i]!, shape: ref.shape }));
+  }
+
+  async #runNow(plan: Plan, { feeds, seeds, signal }: Call, profile: boolean): Promise<NativeResults> {
+    signal?.throwIfAborted();
+    const arena = this.#arenaOf(plan.layout.bytes);
+    const native = plan.on(arena, this.#stateMemory, this.#state, this.options.threads);
+    for (const name of this.#missing(plan, feeds))
+      throw new GraphError(`${this.graph.name}: expected input "${name}", which these results need`);
+    for (const [value, feed] of feeds) await this.#stage(arena, plan.inputOffset(value.name), feed);
+    for (const [value, seed] of seeds ?? []) await this.#stage(arena, plan.seedOffset(value), seed);
+    this.#live();
+    if (plan.randomOffset !== undefined) arena.write(plan.randomOffset, this.#randomState(), 0, 4);
+    if (plan.paceOffset !== undefined) arena.write(plan.paceOffset, this.training!.pace(), 0, 3);
+    signal?.throwIfAborted();
+    this.#runs++;
+    return this.#finish(native, profile ? [] : plan.resultIndices, profile, signal);
+  }
+
+  async #finish(
+    native: NativePlan,
+    outputs: readonly number[],
+    profile: boolean,
+    signal: AbortSignal | undefined,
+  ): Promise<NativeResults> {
+    const run = native.run(outputs, profile);
+    const cancel = (): void => native.cancel();
+    this.#cancel = cancel;
+    signal?.addEventListener('abort', cancel, { once: true });
+    try {
+      const results = await run.catch((error: unknown) => {
+        throw typed(error);
+      });
+      this.#live();
+      if (results) return results;
+      throw signal?.reason ?? new DisposedError(`${this.graph.name}: the run was cancelled`);
+    } finally {
+      signal?.removeEventListener('abort', cancel);
+      this.#cancel = undefined;
+    }
+  }
+
+  async #stage(arena: NativeMemory, offset: number | undefined, feed: Checked): Promise<void> {
+    if (offset !== undefined) await stage(arena, offset, feed);
+  }
+
+  #missing(plan: Plan, feeds: ReadonlyMap<Value, Checked>): string[] {
+    return Object.entries(this.graph.inputs)
+      .filter(([name, value]) => !feeds.has(value) && plan.inputOffset(name) !== undefined)
+      .map(([name]) => name);
+  }
+
+  /** One arena serves every plan, since runs follow each other; it grows when a plan needs more. */
+  #arenaOf(bytes: number): NativeMemory {
+    if (this.#arena && this.#arena.bytes >= bytes) return this.#arena;
+    for (const plan of this.#plans.values()) plan.dispose();
+    this.#arena?.dispose();
+    this.#arena = undefined;
+    return (this.#arena = allocate(bytes));
+  }
+
+  #randomState(): Uint32Array {
+    const { seed } = this.options;
+    return Uint32Array.of(
+      seed % 2 ** 32,
+      Math.floor(seed / 2 ** 32),
+      this.#runs % 2 ** 32,
+      Math.floor(this.#runs / 2 ** 32),
+    );
+  }
+
+  #live(): void {
+    if (this.#disposed) throw new DisposedError(`${this.graph.name}: expected a live model, got a disposed one`);
+  }
+
+  #enqueue<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#tail.then(() => {
+      this.#live();
+      return work();
+    });
+    this.#tail = result.catch(() => undefined);
+    return result;
+  }
+}
