@@ -1,0 +1,31 @@
+/**
+ * The messages of Caffe's files. Field names and numbers are those of the format; defaults are what a reader assumes
+ * where a file says nothing.
+ */
+import type { Message } from './schema/dsl.js';
+import type * as blob from './schema/blob.js';
+import type * as layer from './schema/layer.js';
+import type * as legacy from './schema/legacy.js';
+import type * as net from './schema/net.js';
+
+export * from './schema/blob.js';
+export * from './schema/data.js';
+export * from './schema/layer.js';
+export * from './schema/legacy.js';
+export * from './schema/loss.js';
+export * from './schema/net.js';
+export * from './schema/pointwise.js';
+export * from './schema/window.js';
+export { create, filled } from './schema/dsl.js';
+export type { EnumType, Field, Filled, Message, MessageType, Scalar } from './schema/dsl.js';
+
+export type Net = Message<typeof net.NetParameter>;
+export type Layer = Message<typeof layer.LayerParameter>;
+export type V1Layer = Message<typeof legacy.V1LayerParameter>;
+export type V0Layer = Message<typeof legacy.V0LayerParameter>;
+export type State = Message<typeof layer.NetState>;
+export type StateRule = Message<typeof layer.NetStateRule>;
+export type Param = Message<typeof layer.ParamSpec>;
+export type Filler = Message<typeof blob.FillerParameter>;
+export type Solver = Message<typeof net.SolverParameter>;
+export type DatumMessage = Message<typeof blob.Datum>;
