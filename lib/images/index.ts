@@ -1,0 +1,4 @@
+export { decodeImage, type DecodeOptions, type Image } from './decode.js';
+export { readMean, type Mean } from './mean.js';
+export { preprocess, type PreprocessOptions } from './preprocess.js';
+export { resizeImage } from './resize.js';
