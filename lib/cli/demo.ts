@@ -1,0 +1,109 @@
+import { SingleBar } from 'cli-progress';
+import type { Command } from 'commander';
+import { preprocess, resizeImage } from '../images/index.js';
+import { alexnet } from '../models/index.js';
+import { measurePeak } from '../probe.js';
+import { Random } from '../random.js';
+import { addCommand, computing, note, positiveInteger, print, printJson, type ComputeOptions } from './command.js';
+import { learn, STEPS, type Learned, type Verdict } from './demo/learn.js';
+import { classes, drawExample } from './demo/shapes.js';
+import { writeSheet } from './demo/sheet.js';
+import { paint, picture } from './terminal.js';
+import { formatTiming } from './time.js';
+import { timeNet, type Timing } from './timing.js';
+
+interface DemoOptions extends ComputeOptions {
+  readonly batch: number;
+  readonly seed: number;
+  readonly sheet: string | false;
+}
+
+/** Means of the blue, green and red of ImageNet's pictures, as Caffe's nets take them off. */
+const MEAN = [104, 117, 123];
+/** Pictures on the sheet, and of them in the terminal. */
+const SHEET = { columns: 8, rows: 6 };
+const SHOWN = { columns: 4, rows: 2, size: 16 };
+
+/** `cortado demo`: shows on pictures that it draws itself what Cortado can do. */
+export function register(program: Command): void {
+  computing(
+    addCommand(program, 'demo', 'time AlexNet and teach a small net to tell shapes apart, on pictures drawn here'),
+  )
+    .option('--batch <n>', 'pictures of a run of AlexNet', positiveInteger, 4)
+    .option('--seed <n>', 'of the pictures and the learning', positiveInteger, 1)
+    .option('--sheet <file>', 'where to write a sheet of pictures with the answers', 'cortado-demo.png')
+    .option('--no-sheet', 'write no sheet')
+    .action(demo);
+}
+
+async function demo(options: DemoOptions): Promise<void> {
+  const { device, threads, seed } = options;
+  note(paint('bold', 'AlexNet, forward and backward') + ', on pictures drawn here:');
+  const timing = await timeAlexnet(options);
+  if (!options.json) print(`${formatTiming(timing)}\n`);
+  note(paint('bold', `A small net learns to tell ${classes.length} shapes apart`) + ` (${classes.join(', ')}):`);
+  const bar = new SingleBar({ format: '{bar} step {value}/{total}  loss {loss}', hideCursor: true });
+  const terminal = process.stderr.isTTY;
+  if (terminal) bar.start(STEPS, 0, { loss: '' });
+  const onStep = (step: number, loss: number): void => {
+    if (terminal) bar.update(step, { loss: loss.toFixed(3) });
+    else if (step % 50 === 0) note(`step ${step}/${STEPS}  loss ${loss.toFixed(3)}`);
+  };
+  const learned = await learn({ seed, device, threads, onStep }).finally(() => bar.stop());
+  const sheet = learned.verdicts.slice(0, SHEET.columns * SHEET.rows);
+  if (options.sheet !== false) await writeSheet(options.sheet, sheet.map(captioned), SHEET.columns);
+  if (options.json) {
+    const { verdicts, ...result } = learned;
+    const answers = verdicts.map(({ label, guess, confidence }) => ({
+      shape: classes[label],
+      answer: classes[guess],
+      confidence,
+    }));
+    printJson({
+      alexnet: timing,
+      learning: { ...result, answers },
+      ...(options.sheet !== false && { sheet: options.sheet }),
+    });
+  } else print(await formatLearned(learned, options.sheet));
+}
+
+async function timeAlexnet({ batch, device, threads, seed }: DemoOptions): Promise<Timing> {
+  const peak = await measurePeak(threads);
+  const random = new Random(seed, 2);
+  const examples = Array.from({ length: batch }, () => drawExample(random));
+  const pixels = await Promise.all(examples.map(({ image }) => preprocess(image, { resize: 227, mean: MEAN })));
+  const data = new Float32Array(batch * pixels[0]!.length);
+  pixels.forEach((each, i) => data.set(each, i * each.length));
+  const inputs = { data, label: Float32Array.from(examples, ({ label }) => label) };
+  return timeNet(alexnet(), peak, { batch, iterations: 5, backward: true, device, threads, inputs });
+}
+
+function captioned({ image, guess, label, confidence }: Verdict): Parameters<typeof writeSheet>[1][number] {
+  return { image, caption: classes[guess]!, right: guess === label, confidence };
+}
+
+async function formatLearned({ seconds, steps, accuracy, verdicts }: Learned, sheet: string | false): Promise<string> {
+  const lines: string[] = [];
+  for (let row = 0; row < SHOWN.rows; row++) {
+    const shown = verdicts.slice(row * SHOWN.columns, (row + 1) * SHOWN.columns);
+    const pictures = await Promise.all(
+      shown.map(async ({ image }) => picture(await resizeImage(image, SHOWN.size, SHOWN.size))),
+    );
+    for (let line = 0; line < SHOWN.size / 2; line++) lines.push(pictures.map((each) => each[line]!).join('   '));
+    lines.push(shown.map(caption).join('   '), '');
+  }
+  const right = verdicts.filter(({ guess, label }) => guess === label).length;
+  return [
+    `Pictures that it has not seen:`,
+    '',
+    ...lines,
+    `${(100 * accuracy).toFixed(1)}% of ${verdicts.length} unseen pictures right (${right}), after ${steps} steps in ${seconds.toFixed(1)} s`,
+    ...(sheet === false ? [] : [`more of them: ${sheet}`]),
+  ].join('\n');
+}
+
+function caption({ guess, label, confidence }: Verdict): string {
+  const right = guess === label;
+  const text = `${right ? '✓' : '✗'} ${classes[guess]!} ${Math.round(100 * confidence)}%`;
+  return paint(right ? 'green' : 'red', text.padEnd(SHOWN.size));
+}
