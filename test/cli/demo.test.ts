@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { learn } from '../../lib/cli/demo/learn.js';
+import { classes, drawExample, SIZE } from '../../lib/cli/demo/shapes.js';
+import type { Timing } from '../../lib/cli/timing.js';
+import { Random } from '../../lib/random.js';
+import { cli } from '../support/cli.js';
+
+interface Result {
+  readonly alexnet: Timing;
+  readonly learning: { readonly accuracy: number; readonly answers: readonly { shape: string; answer: string }[] };
+  readonly sheet: string;
+}
+
+describe('cortado demo', () => {
+  it('draws the same pictures for the same seed, and every shape', () => {
+    const series = (seed: number): ReturnType<typeof drawExample>[] => {
+      const random = new Random(seed);
+      return Array.from({ length: 100 }, () => drawExample(random));
+    };
+    const first = series(3);
+    assert.deepEqual(series(3), first);
+    assert.notDeepEqual(series(4), first);
+    assert.deepEqual([...new Set(first.map(({ label }) => label))].sort(), [...classes.keys()]);
+    for (const { image } of first) assert.equal(image.data.length, 3 * SIZE * SIZE);
+  });
+
+  it('learns to tell shapes apart that it has not seen, in under a minute', async function () {
+    this.timeout(180_000);
+    const folder = mkdtempSync(join(tmpdir(), 'cortado-'));
+    try {
+      const sheet = join(folder, 'sheet.png');
+      const { code, stdout, stderr } = cli(['demo', '--batch', '1', '--sheet', sheet, '--json']);
+      assert.equal(code, 0, stderr);
+      const { alexnet, learning } = JSON.parse(stdout) as Result;
+      assert.equal(alexnet.name, 'AlexNet');
+      assert.ok(alexnet.backward!.milliseconds > 0);
+      const right = learning.answers.filter(({ shape, answer }) => shape === answer).length;
+      assert.equal(learning.accuracy, right / learning.answers.length);
+      assert.ok(learning.accuracy >= 0.95, `${learning.accuracy}`);
+      const { width, height, format } = await sharp(sheet).metadata();
+      assert.equal(format, 'png');
+      assert.ok(width > 400 && height > 400);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it('gives the same answers twice, and others for another seed', async function () {
+    this.timeout(180_000);
+    const short = (seed: number): ReturnType<typeof learn> =>
+      learn({ seed, device: 'cpu', steps: 20, onStep: () => {} });
+    const [first, again, other] = [await short(1), await short(1), await short(2)];
+    assert.deepEqual(again.verdicts, first.verdicts);
+    assert.equal(again.loss, first.loss);
+    assert.notEqual(other.loss, first.loss);
+  });
+});

@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { join, resolve } from 'node:path';
+import { realData } from '../support/cases.js';
+
+const root = resolve(import.meta.dirname, '..', '..');
+
+function node(...words: string[]): string {
+  const { status, stdout, stderr } = spawnSync(process.execPath, words, { cwd: root, encoding: 'utf8' });
+  assert.equal(status, 0, stderr);
+  assert.equal(stderr, '');
+  return stdout;
+}
+
+describe('the examples', function () {
+  this.timeout(120_000);
+
+  // They import the package by its name, and so what has been compiled to dist. Types are checked elsewhere.
+  before(() => {
+    const tsc = createRequire(join(root, 'package.json')).resolve('typescript/bin/tsc');
+    spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json'], { cwd: root });
+  });
+
+  it('embed it from an ES module', () => {
+    const output = node('examples/embed.mjs');
+    assert.match(
+      output,
+      /^prob \[ 2, 10 \] sum 2\.0000\nloss \d\.\d{4} gradient of conv1\.weight \[ 16, 3, 5, 5 \]\n$/,
+    );
+  });
+
+  it('embed it from CommonJS', () => {
+    assert.match(node('examples/embed.cjs'), /^prob \[ 4, 10 \] memory \d+ bytes\n$/);
+  });
+
+  it('embed it from worker threads', () => {
+    assert.match(node('examples/worker.mjs'), /^picture of 0\.25: class \d\npicture of 0\.75: class \d\n$/);
+  });
+
+  it('name what is on a picture', function () {
+    const folder = realData('squeezenet');
+    if (folder === undefined) return this.skip();
+    const files = [
+      'deploy.prototxt',
+      'squeezenet_v1.0.caffemodel.gz',
+      'synset_words.txt',
+      'images/n01770393_scorpion.JPEG',
+    ];
+    const output = node('examples/classify.mjs', ...files.map((file) => join(folder, file)));
+    assert.match(output, /^\d+\.\d{4} n01770393 scorpion\n/);
+    assert.equal(output.trimEnd().split('\n').length, 5);
+  });
+});

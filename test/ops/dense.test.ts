@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { ShapeError, type Tensor } from '../../lib/index.js';
+import { ops } from '../../lib/kernels.js';
+import {
+  assertAgrees,
+  assertClose,
+  describeCaffe,
+  doubles,
+  doublesOf,
+  forAll,
+  random,
+  runOp,
+  seeds,
+  type Doubles,
+} from '../support/ops.js';
+
+interface Options {
+  readonly axis: number;
+  readonly transpose: boolean;
+}
+
+/** Calls `visit` with the flat positions of every product: of y, x and weight. */
+function products(x: Doubles, weight: Doubles, o: Options, visit: (y: number, x: number, w: number) => void): number[] {
+  const lead = x.shape.slice(0, o.axis);
+  const rows = lead.reduce((a, b) => a * b, 1);
+  const depth = x.data.length / rows;
+  const units = o.transpose ? weight.shape[1]! : weight.shape[0]!;
+  for (let i = 0; i < rows * units; i++) {
+    const [row, unit] = [Math.floor(i / units), i % units];
+    for (let k = 0; k < depth; k++) visit(i, row * depth + k, o.transpose ? k * units + unit : unit * depth + k);
+  }
+  return [...lead, units];
+}
+
+function multiply([x, weight, bias]: readonly Doubles[], o: Options): Doubles {
+  const units = o.transpose ? weight!.shape[1]! : weight!.shape[0]!;
+  const y = doublesOf([...x!.shape.slice(0, o.axis), units], (i) => bias?.data[i % units] ?? 0);
+  products(x!, weight!, o, (i, j, f) => (y.data[i]! += x!.data[j]! * weight!.data[f]!));
+  return y;
+}
+
+function cases(rows: number, depth: number, units: number) {
+  return fc.record({
+    lead: fc.array(fc.integer({ min: 1, max: rows }), { minLength: 1, maxLength: 2 }),
+    rest: fc.array(fc.integer({ min: 1, max: depth }), { minLength: 1, maxLength: 2 }),
+    units: fc.integer({ min: 1, max: units }),
+    transpose: fc.boolean(),
+    bias: fc.boolean(),
+    seed: seeds,
+  });
+}
+
+type Case = ReturnType<typeof cases> extends fc.Arbitrary<infer T> ? T : never;
+
+function tensorsOf({ lead, rest, units, transpose, bias, seed }: Case): Tensor[] {
+  const depth = rest.reduce((a, b) => a * b, 1);
+  const tensors = [random([...lead, ...rest], seed), random(transpose ? [depth, units] : [units, depth], seed + 1)];
+  return bias ? [...tensors, random([units], seed + 2)] : tensors;
+}
+
+describe('dense', () => {
+  it('agrees with plain loops and their slopes', () =>
+    forAll(cases(3, 4, 5), async (one) => {
+      const options = { axis: one.lead.length, transpose: one.transpose };
+      await assertAgrees(ops.dense, tensorsOf(one), { ...options, units: one.units }, (all) => [
+        multiply(all, options),
+      ]);
+    }));
+
+  // From one row to many: each count of rows has a way of its own.
+  it('agrees with plain loops where rows, inputs and units are many', () =>
+    forAll(cases(9, 40, 130), async (one) => {
+      const options = { axis: one.lead.length, transpose: one.transpose };
+      const tensors = tensorsOf(one);
+      const [x, weight] = tensors.map(doubles);
+      const want = multiply(tensors.map(doubles), options);
+      const dy = random(want.shape, 77);
+      const dx = doublesOf(x!.shape, () => 0);
+      const dweight = doublesOf(weight!.shape, () => 0);
+      products(x!, weight!, options, (i, j, f) => {
+        dx.data[j]! += dy.data[i]! * weight!.data[f]!;
+        dweight.data[f]! += dy.data[i]! * x!.data[j]!;
+      });
+      const { outputs, gradients } = await runOp(ops.dense, tensors, { ...options, units: one.units }, [dy]);
+      assertClose(outputs[0]!.data, want.data, 'y');
+      assertClose(gradients[0]!.data, dx.data, 'dx');
+      assertClose(gradients[1]!.data, dweight.data, 'dweight');
+    }));
+
+  it('refuses what does not fit', async () => {
+    const dense = (options: object, weight = [4, 6]) =>
+      ops.dense([random([2, 3, 2], 1), random(weight, 2)], { units: 4, ...options });
+    const rejects = (promise: Promise<unknown>, message: RegExp) =>
+      assert.rejects(promise, { name: ShapeError.name, message });
+    await rejects(dense({ axis: 3 }), /axis between -3 and 2 for 3 axes, got 3/);
+    await rejects(dense({}, [4, 5]), /weight/);
+    await rejects(dense({ units: 0 }), /units to be a whole number of at least 1, got 0/);
+  });
+
+  describeCaffe(ops.dense, {
+    ip: {},
+    ip_axis2: { axis: 2 },
+    ip_transpose: { transpose: true, units: 4 },
+    ip_nobias: {},
+  });
+});

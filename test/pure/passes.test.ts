@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict';
+import { conv2d, flatten, graph, input, relu, type Value } from '../../lib/index.js';
+import { lower, type Goal } from '../../lib/lower.js';
+import { optimize } from '../../lib/passes/index.js';
+import type { Program } from '../../lib/program.js';
+
+const net = graph({ data: input([3, 8, 8]) }, ({ data }) => {
+  const conv = conv2d(data, { name: 'conv', filters: 4, kernel: 3 });
+  return { conv, act: relu(conv, { name: 'act' }) };
+});
+
+const goal = (fetch: readonly Value[], gradients: readonly Value[] = []): Goal => ({
+  batch: 2,
+  phase: 'test',
+  fetch,
+  gradients,
+  seeds: gradients.length ? [net.outputs.act] : [],
+});
+const kernels = (program: Program): string[] => program.steps.map((step) => step.kernel);
+
+describe('passes', () => {
+  it('fuse a ReLU into the convolution before it', () => {
+    const { program } = lower(net, goal([net.outputs.act]));
+    assert.deepEqual(kernels(optimize(program, 'none')), ['conv2d', 'relu']);
+    const fused = optimize(program, 'all');
+    assert.deepEqual(kernels(fused), ['conv2d']);
+    assert.equal(fused.steps[0]!.attributes.relu, 1);
+  });
+
+  it('leave a ReLU alone when somebody wants what lies before it', () => {
+    const { program } = lower(net, goal([net.outputs.conv, net.outputs.act]));
+    assert.deepEqual(kernels(optimize(program, 'all')), ['conv2d', 'relu']);
+  });
+
+  it('leave a ReLU alone that sees the result under another shape', () => {
+    const flat = graph({ data: input([3, 8, 8]) }, ({ data }) => ({
+      act: relu(flatten(conv2d(data, { filters: 4, kernel: 3 }))),
+    }));
+    const { program } = lower(flat, goal([flat.outputs.act]));
+    assert.deepEqual(kernels(optimize(program, 'all')), ['conv2d', 'relu']);
+  });
+
+  it('fuse it for training too: the gradient reads the sign of the result', () => {
+    const { program } = lower(net, goal([net.outputs.act], [net.value('conv.weight')]));
+    assert.deepEqual(kernels(optimize(program, 'all')), ['conv2d', 'relu_grad', 'conv2d_wgrad']);
+  });
+
+  it('compute no gradient that was not asked for', () => {
+    const { program } = lower(net, goal([], [net.value('conv.weight')]));
+    const wgrad = optimize(program, 'all').steps.find((step) => step.kernel === 'conv2d_wgrad')!;
+    assert.equal(wgrad.outputs[1], undefined);
+    assert.ok(!kernels(program).includes('conv2d_dgrad'));
+    assert.ok(kernels(lower(net, goal([], [net.inputs.data])).program).includes('conv2d_dgrad'));
+  });
+
+  it('drop what nobody reads', () => {
+    const { program } = lower(net, goal([net.outputs.conv]));
+    assert.deepEqual(kernels(optimize(program, 'none')), ['conv2d']);
+  });
+});
