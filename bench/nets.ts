@@ -1,0 +1,62 @@
+import { alexnet, cifar10Full, cifar10Quick, compile, sgd, type Graph } from '../lib/index.js';
+import { median, noise, sample } from './timing.js';
+
+/** One workload: a net, run forward or trained. */
+export interface NetRow {
+  readonly who: string;
+  readonly work: string;
+  readonly batch: number;
+  readonly ms: number;
+  readonly imagesPerSecond: number;
+}
+
+interface Workload {
+  readonly work: string;
+  readonly batch: number;
+  readonly net: () => Graph<'data' | 'label', 'prob' | 'loss' | 'accuracy'>;
+  readonly train: boolean;
+}
+
+export const WORKLOADS: readonly Workload[] = [
+  { work: 'bvlc/infer', batch: 1, net: alexnet, train: false },
+  { work: 'bvlc/infer', batch: 64, net: alexnet, train: false },
+  { work: 'bvlc/train', batch: 64, net: alexnet, train: true },
+  { work: 'cifar10-quick/train', batch: 100, net: cifar10Quick, train: true },
+  { work: 'cifar10-full/train', batch: 100, net: cifar10Full, train: true },
+];
+
+export async function benchNets(seconds: number, filter: RegExp, threads?: number): Promise<NetRow[]> {
+  const rows: NetRow[] = [];
+  for (const load of WORKLOADS)
+    if (filter.test(`${load.work}/b${load.batch}`)) rows.push(await benchNet(load, seconds, threads));
+  return rows;
+}
+
+/** Training is forward, backward and the update: one native call. Inputs are copied in and results out, as a user's are. */
+export async function benchNet(
+  { work, batch, net, train }: Workload,
+  seconds: number,
+  threads?: number,
+): Promise<NetRow> {
+  const graph = net();
+  const settings = { batch, ...(threads === undefined ? {} : { threads }) };
+  const model = await compile(
+    graph,
+    train ? { ...settings, solver: sgd({ rate: 1e-4, momentum: 0.9, weightDecay: 5e-4 }) } : settings,
+  );
+  try {
+    const data = noise(
+      graph.inputs.data.shape.reduce((a, b) => a * b, batch),
+      100,
+    );
+    const label = Float32Array.from({ length: batch }, (_, i) => i % 10);
+    const times = await sample(
+      () => (train ? model.step({ data, label }) : model.forward({ data }, { fetch: ['prob'] })),
+      seconds,
+    );
+    const ms = median(times);
+    return { who: 'cortado', work, batch, ms, imagesPerSecond: (1000 * batch) / ms };
+  } finally {
+    model.dispose();
+  }
+}

@@ -1,0 +1,79 @@
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { NetRow } from './nets.js';
+
+/** A script that times other libraries and prints one JSON line a case; see the README of this folder. */
+const SCRIPT = resolve(process.env.CORTADO_PEERS ?? '../shared/peers/alexnet_peers.py');
+const PYTHON = process.env.CORTADO_PYTHON ?? 'python3';
+
+interface PeerLine {
+  readonly peer: string;
+  readonly case?: string;
+  readonly batch?: number;
+  readonly ms?: number;
+  readonly images_per_s?: number;
+  readonly error?: string;
+}
+
+export interface PeerResults {
+  readonly rows: readonly NetRow[];
+  /** Variants that could not run, and why. */
+  readonly skipped: readonly string[];
+  /** Largest resident size of the peer's process, in bytes. */
+  readonly peakBytes: number;
+}
+
+/** Times the peers' cases that match; nothing but a note when there is no script. */
+export async function benchPeers(filter: string, seconds: number, threads: number): Promise<PeerResults> {
+  if (!existsSync(SCRIPT))
+    return { rows: [], skipped: [`no peers: ${SCRIPT} is not there (CORTADO_PEERS names the script)`], peakBytes: 0 };
+  const rows: NetRow[] = [];
+  const skipped: string[] = [];
+  const peakBytes = await run(
+    [SCRIPT, '--threads', `${threads}`, '--seconds', `${seconds}`, '--case', filter],
+    (line) => {
+      const result = JSON.parse(line) as PeerLine;
+      if (result.error !== undefined)
+        skipped.push(`${result.peer}${result.case ? ` ${result.case}` : ''}: ${result.error}`);
+      else
+        rows.push({
+          who: result.peer,
+          work: result.case!,
+          batch: result.batch!,
+          ms: result.ms!,
+          imagesPerSecond: result.images_per_s!,
+        });
+    },
+  );
+  return { rows, skipped, peakBytes };
+}
+
+/** Runs Python, hands on each line that it prints, and returns its largest resident size. */
+async function run(args: readonly string[], onLine: (line: string) => void): Promise<number> {
+  const child = spawn(PYTHON, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const watch = watchMemory(child.pid);
+  const ended = new Promise<void>((done, failed) => child.on('error', failed).on('close', () => done()));
+  for await (const line of createInterface({ input: child.stdout })) if (line.startsWith('{')) onLine(line);
+  await ended;
+  return watch();
+}
+
+/** Reads a process's high-water mark now and then; the returned function ends the watch and tells the largest seen. */
+export function watchMemory(pid: number | undefined): () => number {
+  let peak = 0;
+  const look = (): void => {
+    try {
+      const [, kilobytes] = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+      peak = Math.max(peak, 1024 * Number(kilobytes ?? 0));
+    } catch {
+      // Gone already, or not Linux: the last value stands.
+    }
+  };
+  const timer = setInterval(look, 50);
+  return () => {
+    clearInterval(timer);
+    return peak;
+  };
+}

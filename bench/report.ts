@@ -1,0 +1,76 @@
+import type { Peak } from '../lib/probe.js';
+import { align } from '../lib/table.js';
+import type { KernelRow } from './kernels.js';
+import type { NetRow } from './nets.js';
+
+/** Everything that one run of the benchmark measured. */
+export interface Report {
+  readonly date: string;
+  readonly node: string;
+  readonly machine: Peak;
+  readonly kernels: readonly KernelRow[];
+  readonly nets: readonly NetRow[];
+  /** Largest resident sizes, in bytes. */
+  readonly memory: Readonly<Record<string, number>>;
+}
+
+const percent = (share: number): string => `${(100 * share).toFixed(0)} %`;
+
+export function formatKernels(rows: readonly KernelRow[]): string {
+  const header = ['layer', 'pass', 'batch', 'ms', 'GFLOP/s', 'GB/s', 'of peak'];
+  return align(
+    [
+      header,
+      ...rows.map((r) => [
+        r.layer,
+        r.kernel,
+        `${r.batch}`,
+        r.ms.toFixed(3),
+        r.gflops.toFixed(0),
+        r.gbps.toFixed(1),
+        percent(r.share),
+      ]),
+    ],
+    2,
+  );
+}
+
+/** Every workload with the ratio of Cortado's rate to each peer's. */
+export function formatNets(rows: readonly NetRow[], memory: Readonly<Record<string, number>>): string {
+  const ours = new Map(rows.filter((r) => r.who === 'cortado').map((r) => [`${r.work} ${r.batch}`, r]));
+  const lines = rows.map((r) => {
+    const own = ours.get(`${r.work} ${r.batch}`);
+    const ratio = own && own !== r ? `${(own.imagesPerSecond / r.imagesPerSecond).toFixed(2)} x` : '';
+    return [r.work, r.who, `${r.batch}`, r.ms.toFixed(1), r.imagesPerSecond.toFixed(1), ratio];
+  });
+  const sizes = Object.entries(memory).map(
+    ([what, bytes]) => `peak memory, ${what}: ${(bytes / 2 ** 20).toFixed(0)} MiB`,
+  );
+  return [align([['work', 'library', 'batch', 'ms', 'images/s', 'cortado is'], ...lines], 2), ...sizes].join('\n');
+}
+
+/** Cases of both reports: how many times faster the newer one is. */
+export function compareReports(before: Report, after: Report): string {
+  const rows = [
+    ...pairs(before.kernels, after.kernels, (r) => `${r.layer} ${r.kernel} b${r.batch}`),
+    ...pairs(
+      before.nets.filter((r) => r.who === 'cortado'),
+      after.nets.filter((r) => r.who === 'cortado'),
+      (r) => `${r.work} b${r.batch}`,
+    ),
+  ];
+  if (rows.length === 0) return 'no case in common with the earlier report';
+  return align([['case', 'before ms', 'now ms', 'faster'], ...rows], 1);
+}
+
+function pairs<R extends { readonly ms: number }>(
+  before: readonly R[],
+  after: readonly R[],
+  key: (row: R) => string,
+): string[][] {
+  const old = new Map(before.map((r) => [key(r), r.ms]));
+  return after.flatMap((r) => {
+    const was = old.get(key(r));
+    return was === undefined ? [] : [[key(r), was.toFixed(3), r.ms.toFixed(3), `${(was / r.ms).toFixed(2)} x`]];
+  });
+}

@@ -1,0 +1,99 @@
+import { spawn } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { Command } from 'commander';
+import { info } from '../lib/native.js';
+import { measurePeak } from '../lib/probe.js';
+import { benchKernels } from './kernels.js';
+import { benchNets, type NetRow } from './nets.js';
+import { benchPeers, watchMemory } from './peers.js';
+import { compareReports, formatKernels, formatNets, type Report } from './report.js';
+
+interface Options {
+  readonly kernels?: true;
+  readonly nets?: true;
+  readonly peers?: true | string;
+  readonly batch: string;
+  readonly seconds: string;
+  readonly filter: string;
+  readonly json?: string;
+  readonly compare?: string;
+  readonly memoryChild?: true;
+}
+
+const program = new Command('bench')
+  .description(
+    'Times kernels and nets, beside other libraries where they are installed. Without --kernels or --nets: both.',
+  )
+  .option('--kernels', 'only the kernels, on the shapes of AlexNet')
+  .option('--nets', 'only whole nets')
+  .option(
+    '--peers [regex]',
+    'time the peers too, those whose name matches (CORTADO_PEERS: script, CORTADO_PYTHON: interpreter)',
+  )
+  .option('--batch <list>', 'batch sizes of the kernels', '1,64')
+  .option('--seconds <n>', 'time for each case', '3')
+  .option('--filter <regex>', 'only cases that match, such as kernel/conv or bvlc/train', '.')
+  .option('--json <file>', 'write the report')
+  .option('--compare <file>', 'compare with an earlier report')
+  .option('--memory-child', 'run one training step and stop: what the memory figure is taken from');
+
+/** The two that a user would reach for first; `.` is all that the script knows. */
+const DEFAULT_PEERS = 'onnxruntime|:eager/';
+
+await main(program.parse().opts<Options>());
+
+async function main(options: Options): Promise<void> {
+  const seconds = Number(options.seconds);
+  const filter = new RegExp(options.filter);
+  if (options.memoryChild) {
+    await benchNets(0, /^bvlc\/train/);
+    return;
+  }
+  const { threads } = info();
+  const peak = await measurePeak(threads);
+  const both = !options.kernels && !options.nets;
+  console.log(
+    `${peak.isa}, ${threads} threads; measured peak ${peak.gflops.toFixed(0)} GFLOP/s, ${peak.gbps.toFixed(1)} GB/s`,
+  );
+
+  const kernels =
+    options.kernels || both ? await benchKernels(options.batch.split(',').map(Number), peak, seconds, filter) : [];
+  if (kernels.length > 0) console.log(`\n${formatKernels(kernels)}`);
+
+  const nets: NetRow[] = options.nets || both ? await benchNets(seconds, filter) : [];
+  const memory: Record<string, number> = {};
+  if (options.peers) {
+    const names = options.peers === true ? DEFAULT_PEERS : options.peers;
+    const peers = await benchPeers(`(${names}).*bvlc/(infer|train)/b(1|64)$`, seconds, threads);
+    nets.push(...peers.rows);
+    for (const line of peers.skipped) console.log(`skipped: ${line}`);
+    memory['torch eager, bvlc/train, batch 64'] = (
+      await benchPeers('torch.*:eager/bvlc/train/b64$', 0, threads)
+    ).peakBytes;
+    memory['cortado, bvlc/train, batch 64'] = await ownPeak();
+  }
+  if (nets.length > 0) console.log(`\n${formatNets(nets, memory)}`);
+
+  const report: Report = {
+    date: new Date().toISOString(),
+    node: process.version,
+    machine: peak,
+    kernels,
+    nets,
+    memory,
+  };
+  if (options.json) writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`);
+  if (options.compare)
+    console.log(`\n${compareReports(JSON.parse(readFileSync(options.compare, 'utf8')) as Report, report)}`);
+}
+
+/** Largest resident size of a process of its own that does one AlexNet training step at batch 64, in bytes. */
+async function ownPeak(): Promise<number> {
+  const child = spawn(process.execPath, ['--import', 'tsx', fileURLToPath(import.meta.url), '--memory-child'], {
+    stdio: 'inherit',
+  });
+  const watch = watchMemory(child.pid);
+  await new Promise((done) => child.on('close', done));
+  return watch();
+}
