@@ -1,5 +1,5 @@
 import { toDot } from './dot.js';
-import { GraphError, ShapeError } from './errors.js';
+import { GraphError, ShapeError, UsageError } from './errors.js';
 import type { Filler } from './fillers.js';
 import type { Attributes, Op, ParameterSpec } from './op.js';
 import { checkShape, format, same, type Shape } from './shape.js';
@@ -305,5 +305,10 @@ export function layer<O extends object, A extends Attributes>(
   options: O & LayerOptions & { readonly lossWeight?: number },
   names?: readonly string[],
 ): readonly Value[] {
-  return inputs[0].builder.add(op, inputs, options, names);
+  // Callers in JavaScript may hand in anything.
+  const [first, given]: readonly unknown[] = [inputs[0], options];
+  if (!(first instanceof Value)) throw new GraphError(`${op.name}: expected a value of a graph, got ${typeof first}`);
+  if (typeof given !== 'object' || given === null)
+    throw new UsageError(`${op.name}: expected options, got ${String(given)}`);
+  return first.builder.add(op, inputs, options, names);
 }

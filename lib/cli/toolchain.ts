@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { spawnSync, type SpawnSyncReturns } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
@@ -92,12 +92,18 @@ function compiler(): Requirement {
     const args = [...flags, '-std=c++20', '-x', 'c++', '-fsyntax-only', '-'];
     const trial = spawnSync(program, args, { input: source, encoding: 'utf8' });
     if (trial.status === 0) return { name: 'C++20 compiler', found: candidate, looked: candidate, fix: '' };
-    const complaint = trial.error ? 'not found' : trial.stderr.split('\n').find((line) => line.includes('error'));
-    reasons.push(`${candidate}: ${complaint ?? `exit code ${trial.status ?? trial.signal ?? '?'}`}`);
+    reasons.push(`${candidate}: ${complaint(trial)}`);
   }
   const where = wish ? '$CXX' : 'PATH ($CXX names another)';
   const fix = installCommand('compiler', 'install GCC 11 or Clang 14, or newer');
   return { name: 'C++20 compiler', found: undefined, looked: `${where}; ${reasons.join('; ')}`, fix };
+}
+
+/** A compiler that refuses its flags may be gone before it was given the source: such a broken pipe says nothing. */
+function complaint({ status, signal, stderr, error }: SpawnSyncReturns<string>): string {
+  if (status === null && signal === null)
+    return error && 'code' in error && error.code === 'ENOENT' ? 'not found' : `${error?.message}`;
+  return stderr.split('\n').find((line) => line.includes('error')) ?? `exit code ${status ?? signal}`;
 }
 
 function make(): Requirement {

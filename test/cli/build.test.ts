@@ -32,10 +32,15 @@ describe('cortado build', function () {
   });
 
   it('tells an old compiler from none', () => {
+    // Its standard input is closed before it is read, as by a compiler that stops at its flags.
     const compiler = join(folder, 'old-c++');
-    writeFileSync(compiler, '#!/bin/sh\necho "error: unrecognized command-line option -std=c++20" >&2\nexit 1\n', {
-      mode: 0o755,
-    });
+    writeFileSync(
+      compiler,
+      '#!/bin/sh\nexec <&-\necho "error: unrecognized command-line option -std=c++20" >&2\nexit 1\n',
+      {
+        mode: 0o755,
+      },
+    );
     assert.match(failed([], { CXX: compiler }), /old-c\+\+: error: unrecognized command-line option/);
   });
 

@@ -1,5 +1,16 @@
 import assert from 'node:assert/strict';
-import { conv2d, dense, fixedInput, graph, GraphError, input, relu, reshape, ShapeError, type Value } from '../../lib/index.js';
+import {
+  conv2d,
+  dense,
+  fixedInput,
+  graph,
+  GraphError,
+  input,
+  relu,
+  reshape,
+  ShapeError,
+  type Value,
+} from '../../lib/index.js';
 
 const images = { data: input([3, 9, 9]) };
 
@@ -61,11 +72,26 @@ describe('graphs', () => {
   it('refuse with a typed error what only plain JavaScript could hand in', () => {
     const untyped = (build: (data: Value) => Value) => () => graph(images, ({ data }) => ({ y: build(data) }));
     const nothing = undefined as never;
-    assert.throws(untyped(() => relu(nothing)), GraphError);
-    assert.throws(untyped((x) => conv2d(x, nothing)), { code: 'USAGE', message: /^conv2d: expected options, got undefined/ });
-    assert.throws(untyped((x) => conv2d(x, { filters: 4 } as never)), { code: 'SHAPE', message: /kernel .* got undefined/ });
-    assert.throws(untyped((x) => conv2d(x, { filters: 4, kernel: '3' as never })), ShapeError);
-    assert.throws(untyped((x) => reshape(x, {} as never)), { code: 'SHAPE', message: /dims/ });
+    assert.throws(
+      untyped(() => relu(nothing)),
+      GraphError,
+    );
+    assert.throws(
+      untyped((x) => conv2d(x, nothing)),
+      { code: 'USAGE', message: /^conv2d: expected options, got undefined/ },
+    );
+    assert.throws(
+      untyped((x) => conv2d(x, { filters: 4 } as never)),
+      { code: 'SHAPE', message: /kernel .* got undefined/ },
+    );
+    assert.throws(
+      untyped((x) => conv2d(x, { filters: 4, kernel: '3' as never })),
+      ShapeError,
+    );
+    assert.throws(
+      untyped((x) => reshape(x, {} as never)),
+      { code: 'SHAPE', message: /dims/ },
+    );
   });
 
   it('draw outputs that are inputs or parameters', () => {
