@@ -16,6 +16,11 @@ export interface CompileOptions {
   readonly threads?: number;
   /** Of parameters and dropout; a whole number. Default 1. */
   readonly seed?: number;
+  /**
+   * Shares the parameters of that model, which must have those of this graph, instead of having its own: a net for
+   * evaluation beside the one that is trained. Its runs queue up with the owner's, and end with the owner's disposal.
+   */
+  readonly weightsOf?: Model;
   /** Makes `step()` possible. */
   readonly solver?: Solver;
   /** `none` runs the steps as the ops wrote them: slower, the same numbers. Default `all`. */
@@ -35,13 +40,18 @@ export async function compile<I extends string, O extends string>(
   if (device !== 'auto' && device !== 'cpu')
     throw new DeviceError(`device: expected auto or cpu, got ${device}; "cortado doctor" tells what this machine has`);
   if (precision !== 'float32') throw new UsageError(`precision: expected float32, got ${precision}`);
+  const { weightsOf, solver } = options;
+  if (weightsOf && solver)
+    throw new UsageError(`${graph.name}: expected either a solver or weightsOf, whose own solver updates them, got both`);
   const model = new Model(graph, {
     batch: whole('batch', options.batch ?? graph.batch, 1, 2 ** 31),
     threads: whole('threads', options.threads ?? info().threads, 1, 1024),
     seed: whole('seed', options.seed ?? 1, 0, Number.MAX_SAFE_INTEGER),
-    solver: options.solver,
+    solver,
     passes: options.passes ?? 'all',
+    weightsOf,
   });
+  if (weightsOf) return model;
   try {
     await model.initialize();
   } catch (error) {

@@ -42,8 +42,13 @@ export function lower(graph: Graph, goal: Goal): Lowered {
   forward.run([...goal.fetch, ...starts]);
   const requests: Requests = { of: wanted, starts, given: goal.seeds.length > 0 };
   const gradients = wanted.length > 0 ? backward(forward, requests) : new Map<Value, Ref>();
-  if (goal.update) emitUpdate(builder, goal.update, new Map(learned.map((value) => [value, gradients.get(value)!])));
+  const guarded = goal.update ? graph.losses.map((loss) => forward.ref(loss)) : [];
+  if (goal.update) {
+    const own = new Map(learned.map((value) => [value, gradients.get(value)!]));
+    guarded.push(...own.values());
+    emitUpdate(builder, goal.update, own);
+  }
   const fetched = new Map(goal.fetch.map((value) => [value, forward.ref(value)]));
   const asked = new Map(goal.gradients.map((value) => [value, gradients.get(value)!]));
-  return { program: builder.finish([...fetched.values(), ...asked.values()]), fetched, gradients: asked };
+  return { program: builder.finish([...fetched.values(), ...asked.values()], guarded), fetched, gradients: asked };
 }

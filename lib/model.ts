@@ -56,9 +56,9 @@ export class Model<I extends string = string, O extends string = string> {
 
   constructor(
     readonly graph: Graph<I, O>,
-    options: RuntimeOptions,
+    { weightsOf, ...options }: Omit<RuntimeOptions, 'owner'> & { readonly weightsOf: Model | undefined },
   ) {
-    this.#runtime = new Runtime(graph, options);
+    this.#runtime = new Runtime(graph, { ...options, owner: weightsOf && weightsOf.#runtime });
   }
 
   /** Images that one run takes at most. */
@@ -84,8 +84,13 @@ export class Model<I extends string = string, O extends string = string> {
     return this.#runtime.training?.iteration ?? 0;
   }
 
-  /** Fills the parameters from the seed and begins at iteration 0. `compile` has done it once. */
+  /**
+   * Fills the parameters from the seed and begins at iteration 0. `compile` has done it once.
+   * @throws {UsageError} when they are another model's
+   */
   async initialize(): Promise<void> {
+    if (this.#runtime.options.owner)
+      throw new UsageError(`${this.graph.name}: expected parameters of its own to initialize, got shared ones`);
     await this.#runtime.initialize();
   }
 

@@ -47,6 +47,8 @@ export interface NativePlanSpec {
   readonly threads: number;
   /** From this step on a run is no longer cancelled. Default: it always can be. */
   readonly commit?: number;
+  /** Flags (i32): where one is raised when the commit is reached, the run ends there. Default: none. */
+  readonly guards?: readonly number[];
 }
 
 export interface NativeResults {

@@ -64,6 +64,7 @@ export class Plan {
     const indexOf = (ref: Ref | undefined): number => (ref ? index.get(ref.id)! : -1);
     this.#arena = arena;
     const commit = this.program.steps.findIndex((step) => step.commits);
+    const guards = this.program.checks.filter(({ at }) => at < commit).map(({ flag }) => indexOf(flag));
     this.#results = [...this.results, ...this.program.checks.map((c) => c.flag)].map(indexOf);
     return (this.#native = prepare({
       memories: [arena, state],
@@ -74,7 +75,7 @@ export class Plan {
         outputs: step.outputs.map(indexOf),
       })),
       threads,
-      ...(commit >= 0 && { commit }),
+      ...(commit >= 0 && { commit, guards }),
     }));
   }
 

@@ -43,6 +43,8 @@ export interface Program {
   readonly views: ReadonlyMap<number, number>;
   /** Tensors that must hold their value when the run ends, by the caller's order. */
   readonly results: readonly Ref[];
+  /** Tensors that must be finite for a run to commit anything. */
+  readonly guarded: readonly Ref[];
   /** Flags (i32, 1 = bad) that a run raises, and what each says. */
   readonly checks: readonly Check[];
 }
@@ -51,6 +53,8 @@ export interface Program {
 export interface Check {
   readonly flag: Ref;
   readonly label: string;
+  /** Number of the step that raises it. */
+  readonly at: number;
 }
 
 export class ProgramBuilder {
@@ -102,8 +106,8 @@ export class ProgramBuilder {
     this.steps.push(step);
   }
 
-  finish(results: readonly Ref[]): Program {
-    return { refs: this.refs, steps: this.steps, views: this.views, results, checks: [] };
+  finish(results: readonly Ref[], guarded: readonly Ref[] = []): Program {
+    return { refs: this.refs, steps: this.steps, views: this.views, results, guarded, checks: [] };
   }
 }
 

@@ -7,7 +7,7 @@ import type { Passes } from './passes/index.js';
 import { Plan } from './plan.js';
 import type { Solver } from './solvers/solver.js';
 import { Training, type Advance, type Part, type SolverState } from './solvers/training.js';
-import { initialPlan, layOutState, readPlan, type StateLayout } from './state.js';
+import { checkShared, initialPlan, layOutState, readPlan, type StateLayout } from './state.js';
 import type { Tensor } from './tensor.js';
 
 export interface RuntimeOptions {
@@ -16,6 +16,8 @@ export interface RuntimeOptions {
   readonly seed: number;
   readonly solver: Solver | undefined;
   readonly passes: Passes;
+  /** Whose parameters these are; undefined: its own. */
+  readonly owner: Runtime | undefined;
 }
 
 /** Bytes held by a model. */
@@ -74,8 +76,11 @@ export class Runtime {
   ) {
     this.training = options.solver && new Training(options.solver);
     this.#numbers = new Map(graph.values.map((value, i) => [value, i]));
-    this.#state = layOutState(graph, options.solver);
-    this.#stateMemory = allocate(this.#state.bytes);
+    const { owner, solver } = options;
+    if (owner) owner.#live();
+    if (owner) checkShared(graph, owner.#state);
+    this.#state = owner ? owner.#state : layOutState(graph, solver);
+    this.#stateMemory = owner ? owner.#stateMemory : allocate(this.#state.bytes);
   }
 
   /** The plan for a goal; planned once. @throws {DisposedError} or what lowering throws */
@@ -171,8 +176,9 @@ export class Runtime {
   }
 
   memoryUsage(): MemoryUsage {
-    const parameters = this.#disposed ? 0 : this.#state.parameterBytes;
-    const history = this.#disposed ? 0 : this.#state.bytes - parameters;
+    const own = !this.#disposed && !this.options.owner;
+    const parameters = own ? this.#state.parameterBytes : 0;
+    const history = own ? this.#state.bytes - parameters : 0;
     const work = this.#arena?.bytes ?? 0;
     const scratch = [...this.#plans.values()].reduce((sum, plan) => sum + plan.scratchBytes, 0);
     return { parameters, history, work, scratch, total: parameters + history + work + scratch };
@@ -186,12 +192,12 @@ export class Runtime {
     this.#plans.clear();
     this.#arena?.dispose();
     this.#arena = undefined;
-    this.#stateMemory.dispose();
+    if (!this.options.owner) this.#stateMemory.dispose();
   }
 
   /** Resolves when every queued call has come to its end. */
   async idle(): Promise<void> {
-    await this.#tail.catch(() => undefined);
+    await (this.options.owner ?? this).#tail.catch(() => undefined);
   }
 
   async #read(keys: readonly string[]): Promise<Tensor[]> {
@@ -279,10 +285,15 @@ export class Runtime {
   }
 
   #live(): void {
+    const { owner } = this.options;
+    if (owner) owner.#live();
     if (this.#disposed) throw new DisposedError(`${this.graph.name}: expected a live model, got a disposed one`);
   }
 
+  /** Runs that share parameters follow each other, whichever model they are of. */
   #enqueue<T>(work: () => Promise<T>): Promise<T> {
+    const { owner } = this.options;
+    if (owner) return owner.#enqueue(() => (this.#live(), work()));
     const result = this.#tail.then(() => {
       this.#live();
       return work();

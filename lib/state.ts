@@ -1,8 +1,9 @@
+import { GraphError } from './errors.js';
 import { fillCall, type Filler } from './fillers.js';
 import type { Graph, Value } from './graph.js';
 import type { NativeMemory, NativePlanSpec } from './native.js';
 import { roundUp } from './passes/index.js';
-import { count, type Shape } from './shape.js';
+import { check, count, format, same, type Shape } from './shape.js';
 import type { Solver } from './solvers/solver.js';
 import { isLearned, slotKey, sumKey } from './update.js';
 
@@ -18,6 +19,18 @@ export interface StateLayout {
   readonly entries: ReadonlyMap<string, StateEntry>;
   readonly parameterBytes: number;
   readonly bytes: number;
+}
+
+/**
+ * Checks that every parameter of a graph has its place in another's state.
+ * @throws {GraphError} for a parameter that the other lacks @throws {ShapeError}
+ */
+export function checkShared(graph: Graph, state: StateLayout): void {
+  for (const { name, shape } of graph.parameters) {
+    const entry = state.entries.get(name);
+    if (!entry) throw new GraphError(`${graph.name}: expected a model with the parameter "${name}" to share it`);
+    check(same(entry.shape, shape), () => `${name}: expected ${format(shape)} to share, got ${format(entry.shape)}`);
+  }
 }
 
 const ZERO: Filler = { type: 'constant', value: 0 };

@@ -1,21 +1,29 @@
-import type { Check, Program, Ref, Step } from '../program.js';
+import { rootOf, type Check, type Program, type Ref, type Step } from '../program.js';
 
-/** Looks at every input and result as soon as it is there, so that the first layer with NaN or infinity can be named. */
-export function checkFinite(program: Program): Program {
+/**
+ * Looks for NaN and infinity in tensors as soon as they are there: in those that guard a commit, or with `all` in every
+ * input and result, so that the first layer that has some can be named.
+ */
+export function checkFinite(program: Program, all: boolean): Program {
   const refs = program.refs.slice();
   const checks: Check[] = [];
-  const look = (ref: Ref, label: string): Step => {
+  const steps: Step[] = [];
+  const look = (ref: Ref, label: string): void => {
     const flag: Ref = { id: refs.length, shape: [1], dtype: 'i32', place: { kind: 'work' }, label: `${label}.finite` };
     refs.push(flag);
-    checks.push({ flag, label });
-    return { kernel: 'non_finite', label: flag.label, inputs: [ref], outputs: [flag], attributes: {}, inPlace: false };
+    checks.push({ flag, label, at: steps.length });
+    const step = { kernel: 'non_finite', label: flag.label, inputs: [ref], outputs: [flag] };
+    steps.push({ ...step, attributes: {}, inPlace: false });
   };
+  const guarded = new Set(program.guarded.map(({ id }) => rootOf(program.views, id)));
+  const wanted = (ref: Ref): boolean => ref.dtype === 'f32' && (all || guarded.has(rootOf(program.views, ref.id)));
   const read = new Set(program.steps.flatMap((step) => step.inputs));
-  const inputs = program.refs.filter((ref) => ref.place.kind === 'input' && ref.dtype === 'f32' && read.has(ref));
-  const steps = inputs.map((ref) => look(ref, `input ${ref.label}`));
+  for (const ref of program.refs) {
+    if (all && ref.place.kind === 'input' && read.has(ref) && wanted(ref)) look(ref, `input ${ref.label}`);
+  }
   for (const step of program.steps) {
     steps.push(step);
-    for (const ref of step.outputs) if (ref?.dtype === 'f32') steps.push(look(ref, step.label));
+    for (const ref of step.outputs) if (ref && wanted(ref)) look(ref, step.label);
   }
   return { ...program, refs, steps, checks, results: [...program.results, ...checks.map((c) => c.flag)] };
 }

@@ -8,9 +8,9 @@ export { placeInArena, roundUp, sizeOf, type Layout } from './memory.js';
 /** `none` leaves every step as the ops wrote it: the oracle that the other passes are tested against. */
 export type Passes = 'all' | 'none';
 
-/** Rewrites a program so that it gives the same results sooner; with `finite`, it also looks for NaN on the way. */
+/** Rewrites a program so that it gives the same results sooner; with `finite`, it looks for NaN everywhere on the way. */
 export function optimize(program: Program, passes: Passes, finite = false): Program {
   const pruned = prune(program);
   const fused = passes === 'none' ? pruned : fuseRelu(pruned);
-  return finite ? checkFinite(fused) : fused;
+  return checkFinite(fused, finite);
 }

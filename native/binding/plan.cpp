@@ -116,7 +116,9 @@ PlanObject::PlanObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<PlanOb
         cpu::kernels(), PlanSpec{list_of<std::shared_ptr<Memory>>(spec.Get("memories"), parse_memory),
                                  list_of<TensorSpec>(spec.Get("tensors"), parse_tensor),
                                  list_of<StepSpec>(spec.Get("steps"), parse_step), threads_of(spec.Get("threads")),
-                                 spec.Get("commit").IsUndefined() ? INT_MAX : index_of(spec.Get("commit"))});
+                                 spec.Get("commit").IsUndefined() ? INT_MAX : index_of(spec.Get("commit")),
+                                 spec.Get("guards").IsUndefined() ? std::vector<int>{}
+                                                                  : list_of<int>(spec.Get("guards"), index_of)});
     info.This().As<Napi::Object>().TypeTag(&kPlanTag);
     Napi::MemoryManagement::AdjustExternalMemory(info.Env(), static_cast<int64_t>(plan_->scratch_bytes()));
   });

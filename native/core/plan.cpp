@@ -132,14 +132,24 @@ Plan::Plan(const KernelTable& table, PlanSpec spec)
     scratch = std::max(scratch, reader.scratch_bytes());
     steps_.push_back(std::move(prepared));
   }
+  for (const int index : spec.guards) {
+    if (index < 0 || index >= tensors() || tensor(index).dtype != DType::i32)
+      fail("INTERNAL", "plan: no flag %d to guard the commit", index);
+    guards_.push_back(static_cast<const int32_t*>(tensor(index).data));
+  }
   if (scratch > 0) scratch_ = std::make_unique<Memory>(scratch);
+}
+
+bool Plan::guarded() const {
+  return std::any_of(guards_.begin(), guards_.end(), [](const int32_t* flag) { return *flag != 0; });
 }
 
 bool Plan::run(Threads& threads, const std::atomic<bool>& cancelled, std::vector<double>* milliseconds) const {
   using Clock = std::chrono::steady_clock;
   const Run run{threads, scratch_ ? scratch_->data() : nullptr};
   for (int i = 0; const Prepared& step : steps_) {
-    if (i++ <= commit_ && cancelled.load(std::memory_order_relaxed)) return false;
+    if (i <= commit_ && cancelled.load(std::memory_order_relaxed)) return false;
+    if (i++ == commit_ && guarded()) return true;
     const auto start = milliseconds ? Clock::now() : Clock::time_point{};
     step.kernel->run(step.state.get(), run);
     if (milliseconds) milliseconds->push_back(std::chrono::duration<double, std::milli>(Clock::now() - start).count());

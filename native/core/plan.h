@@ -44,6 +44,7 @@ struct PlanSpec {
   std::vector<StepSpec> steps;
   int threads;
   int commit;  // from this step on a run is no longer cancelled: what follows happens as a whole or not at all
+  std::vector<int> guards;  // i32 flags: where one is raised when the commit is reached, the run ends there
 };
 
 /// A program ready to run: every tensor checked against its memory, every kernel prepared, once. A run is a loop.
@@ -51,7 +52,8 @@ class Plan {
  public:
   Plan(const KernelTable& table, PlanSpec spec);
 
-  /// Runs every step in order. Stops between steps before the commit once `cancelled` is set, and returns false.
+  /// Runs every step in order. Stops between steps before the commit once `cancelled` is set, and returns false. Ends at
+  /// the commit when a guard's flag is raised, and returns true: the flags are for the caller to read.
   /// `milliseconds`, when given, receives each step's time.
   bool run(Threads& threads, const std::atomic<bool>& cancelled, std::vector<double>* milliseconds) const;
 
@@ -61,6 +63,8 @@ class Plan {
   size_t scratch_bytes() const { return scratch_ ? scratch_->bytes() : 0; }
 
  private:
+  bool guarded() const;
+
   struct Prepared {
     const Kernel* kernel;
     std::unique_ptr<std::byte[]> state;
@@ -71,6 +75,7 @@ class Plan {
   std::unique_ptr<Memory> scratch_;
   int threads_;
   int commit_;
+  std::vector<const int32_t*> guards_;
 };
 
 }  // namespace cortado
