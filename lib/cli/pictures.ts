@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
 import { glob, isDynamicPattern } from 'tinyglobby';
-import { decodeImage, type Image } from '../images/index.js';
+import { decodeImage, PICTURE_EXTENSIONS, type Image } from '../images/index.js';
 import { BadUsage } from './command.js';
 
 /** A picture that was asked for, not yet read. */
@@ -9,8 +9,6 @@ export interface Picture {
   readonly name: string;
   readonly decode: () => Promise<Image>;
 }
-
-const EXTENSIONS = 'jpg,jpeg,jpe,jfif,png,webp,gif,avif,tif,tiff,svg';
 
 /**
  * The pictures that arguments mean: files, folders (all pictures in them, in the order of their names), patterns such as
@@ -35,7 +33,7 @@ async function filesOf(word: string): Promise<string[]> {
   const what = await stat(word).catch(() => undefined);
   if (what?.isDirectory()) {
     const folder = word.replace(/\/+$/, '');
-    const names = await glob(`*.{${EXTENSIONS}}`, { cwd: word, caseSensitiveMatch: false });
+    const names = await glob(`*.{${PICTURE_EXTENSIONS.join(',')}}`, { cwd: word, caseSensitiveMatch: false });
     return some(
       names.map((name) => `${folder}/${name}`),
       word,

@@ -1,4 +1,5 @@
 export { decodeImage, type DecodeOptions, type Image } from './decode.js';
 export { readMean, type Mean } from './mean.js';
+export { isPictureName, PICTURE_EXTENSIONS } from './names.js';
 export { preprocess, type PreprocessOptions } from './preprocess.js';
 export { resizeImage } from './resize.js';
