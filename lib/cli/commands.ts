@@ -17,6 +17,7 @@ const commands: Record<string, () => Promise<CommandModule>> = {
   time: () => import('./time.js'),
   summary: () => import('./summary.js'),
   draw: () => import('./draw.js'),
+  'import-images': () => import('./import-images.js'),
   demo: () => import('./demo.js'),
 };
 

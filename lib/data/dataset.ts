@@ -3,8 +3,7 @@ import type { TransformOptions } from './transform.js';
 
 /** A picture as it is stored: a file's bytes (or the path of the file), or planes of pixels in the order of the net's channels. */
 export type Stored =
-  | { readonly encoded: Uint8Array | string }
-  | { readonly pixels: Uint8Array | Float32Array; readonly shape: Shape };
+  { readonly encoded: Uint8Array | string } | { readonly pixels: Uint8Array | Float32Array; readonly shape: Shape };
 
 /** One element of a dataset. */
 export interface Item {
