@@ -30,7 +30,10 @@ export function decodeDatum(bytes: Uint8Array, name: string): Item {
   }
   const shape = [number(channels), number(height), number(width)];
   const pixels = stored.length > 0 ? stored : float32(floats);
-  if (shape.some((extent) => extent < 1) || count(shape) !== pixels.length) {
+  if (shape.some((extent) => extent < 1)) {
+    throw new FormatError(`${name}: expected channels, height and width of at least 1, got (${shape.join(', ')})`);
+  }
+  if (count(shape) !== pixels.length) {
     throw new FormatError(`${name}: expected ${count(shape)} pixels for (${shape.join(', ')}), got ${pixels.length}`);
   }
   return { name, picture: { pixels, shape }, label: number(label) };
