@@ -1,0 +1,8 @@
+export {
+  listCheckpoints,
+  loadCheckpoint,
+  pruneCheckpoints,
+  readCheckpoint,
+  saveCheckpoint,
+  type Checkpoint,
+} from './checkpoint.js';
