@@ -35,4 +35,5 @@ export type { Pair, Shape } from './shape.js';
 export type { MemoryUsage, StepTime } from './runtime.js';
 export * from './solvers/index.js';
 export { formatSummary, summarize, type LayerRow, type Summary } from './table.js';
+export { isTrained, trained, type Trained, type TrainedName } from './trained.js';
 export { tensor, type Tensor, type TensorData } from './tensor.js';

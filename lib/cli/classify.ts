@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { compile } from '../compile.js';
 import { FormatError, GraphError, ShapeError } from '../errors.js';
 import type { Graph, Value } from '../graph.js';
-import { preprocess, readMean, type PreprocessOptions } from '../images/index.js';
+import { preprocess, readMean, type Mean, type PreprocessOptions } from '../images/index.js';
 import type { Model } from '../model.js';
 import { count, type Pair } from '../shape.js';
 import { average, best, readLabels, type Guess } from './answers.js';
@@ -16,13 +16,13 @@ import {
   printJson,
   type ComputeOptions,
 } from './command.js';
+import { isTrained, trained, type Trained } from '../trained.js';
 import { addModel, openNet, type ModelOptions } from './net.js';
 import { findPictures, type Picture } from './pictures.js';
 import { bar, colourful, paint } from './terminal.js';
 import { results } from './timing.js';
 
 interface ClassifyOptions extends ComputeOptions, ModelOptions {
-  readonly weights: string;
   readonly mean?: string;
   readonly scale?: number;
   readonly labels?: string;
@@ -58,7 +58,10 @@ export function register(program: Command): void {
   const command = addModel(computing(addCommand(program, 'classify', 'tell what is on pictures')));
   command
     .argument('<image...>', 'files, folders, patterns, or - for standard input: JPEG, PNG, WebP, GIF, AVIF, TIFF, SVG')
-    .requiredOption('--weights <file>', 'caffemodel, gzipped or not')
+    .option(
+      '--weights <file>',
+      'caffemodel, gzipped or not (default: those that Cortado has, for cifar10-full and -quick)',
+    )
     .option('--mean <mean>', 'values such as 104,117,123 (in the order of the channels), a .npy or a .binaryproto file')
     .option('--scale <factor>', 'multiplies pixels after the mean is taken off (default: 1)', finite)
     .option('--labels <file>', 'names of the classes, one a line')
@@ -83,12 +86,13 @@ function finite(text: string): number {
 
 async function classify(words: readonly string[], options: ClassifyOptions): Promise<void> {
   const pictures = await findPictures(words);
-  const net = await openNet(options);
+  const known = await trainedNet(options);
+  const net = known ?? (await openNet(options));
   const { graph } = net;
   const input = imageInput(graph);
   const output = answerOf(graph);
-  const labels = options.labels === undefined ? undefined : await readLabels(options.labels);
-  const settings = await preprocessing(options, graph.inputSpecs[input]!.shape);
+  const labels = options.labels === undefined ? known?.classes : await readLabels(options.labels);
+  const settings = await preprocessing(options, graph.inputSpecs[input]!.shape, known?.mean);
   const { device, threads } = options;
   const batch = options.batch * (options.oversample ? CROPS : 1);
   await using model = await compile(graph, { device, batch, ...(threads === undefined ? {} : { threads }) });
@@ -106,6 +110,13 @@ async function classify(words: readonly string[], options: ClassifyOptions): Pro
   }
   if (options.json) printJson(answers);
   if (answers.some((answer) => answer.error !== undefined)) process.exitCode = 1;
+}
+
+/** The net with its weights, mean and labels that comes with Cortado, where --model names one and --weights no others. */
+async function trainedNet({ model, weights }: ClassifyOptions): Promise<Trained | undefined> {
+  if (weights !== undefined) return undefined;
+  if (isTrained(model)) return trained(model);
+  throw new BadUsage(`--weights: expected a file, since none come with ${model}`);
 }
 
 /** Answers in the order of the pictures; the next pictures are decoded while the net looks at these. */
@@ -182,7 +193,11 @@ function answerOf(graph: Graph): Value {
   );
 }
 
-async function preprocessing(options: ClassifyOptions, shape: readonly number[]): Promise<PreprocessOptions> {
+async function preprocessing(
+  options: ClassifyOptions,
+  shape: readonly number[],
+  known: Mean | undefined,
+): Promise<PreprocessOptions> {
   const [channels, height, width] = shape as [number, number, number];
   if (channels !== 1 && channels !== 3) {
     throw new ShapeError(`input: expected 1 or 3 channels for pictures, got (${shape.join(', ')})`);
@@ -198,11 +213,12 @@ async function preprocessing(options: ClassifyOptions, shape: readonly number[])
       `--resize: expected at least ${Math.max(height, width)}, the size that is cut out, got ${resize}`,
     );
   }
+  const mean = options.mean === undefined ? known : await readMean(options.mean);
   return {
     resize,
     crop,
     channelOrder: channels === 1 ? 'grey' : options.rgb ? 'rgb' : 'bgr',
-    ...(options.mean !== undefined && { mean: await readMean(options.mean) }),
+    ...(mean !== undefined && { mean }),
     ...(options.scale !== undefined && { scale: options.scale }),
     ...(options.oversample && { oversample: true }),
   };
