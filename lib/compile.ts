@@ -42,7 +42,9 @@ export async function compile<I extends string, O extends string>(
   if (precision !== 'float32') throw new UsageError(`precision: expected float32, got ${precision}`);
   const { weightsOf, solver } = options;
   if (weightsOf && solver)
-    throw new UsageError(`${graph.name}: expected either a solver or weightsOf, whose own solver updates them, got both`);
+    throw new UsageError(
+      `${graph.name}: expected either a solver or weightsOf, whose own solver updates them, got both`,
+    );
   const model = new Model(graph, {
     batch: whole('batch', options.batch ?? graph.batch, 1, 2 ** 31),
     threads: whole('threads', options.threads ?? info().threads, 1, 1024),

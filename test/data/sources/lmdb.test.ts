@@ -216,7 +216,10 @@ describe('a Datum', () => {
     assert.equal((await broken(encodeDatum({ ...shape, data, label: -7 })))[0]!.label, -7);
     const refused: [Parameters<typeof encodeDatum>[0], RegExp][] = [
       [{ ...shape, data: new Uint8Array(3) }, /k: expected 4 pixels for \(1, 2, 2\), got 3$/],
-      [{ ...shape, height: -2, width: -2, data }, /k: expected channels, height and width of at least 1, got \(1, -2, -2\)$/],
+      [
+        { ...shape, height: -2, width: -2, data },
+        /k: expected channels, height and width of at least 1, got \(1, -2, -2\)$/,
+      ],
       [{ data }, /k: expected channels, height and width of at least 1, got \(0, 0, 0\)$/],
       [{ ...shape, float_data: [1, 2] }, /k: expected 4 pixels for \(1, 2, 2\), got 2$/],
       [{ encoded: true }, /k: expected an encoded picture, got none$/],
