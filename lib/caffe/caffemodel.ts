@@ -2,6 +2,7 @@ import protobuf from 'protobufjs/light.js';
 import { FormatError } from '../errors.js';
 import { checkBlob, decodeBlob, encodeBlob, type Blob } from './blob.js';
 import { readBinary, writePieces, type Source } from './file.js';
+import { isHdf5, readCaffemodelHdf5, writeCaffemodelHdf5 } from './hdf5.js';
 import { pause } from './memory.js';
 import { split, type Piece, type RawField } from './records.js';
 import {
@@ -49,11 +50,13 @@ type Places = Map<BlobMessage, Piece>;
 const NET = { layers: NetParameter.fields.layers.id, layer: NetParameter.fields.layer.id };
 
 /**
- * Reads weights: any version of the format, blobs of either layout and width, gzipped or not. Numbers become float32.
+ * Reads weights: any version of the format, blobs of either layout and width, gzipped or not; a path that ends in `.h5`
+ * is HDF5, which tells neither the types of the layers nor their order. Numbers become float32.
  * Large files take many turns of the event loop, none of them long.
  * @throws {FormatError} naming the file and the layer or byte, when it is cut off or not what it should be
  */
 export async function readCaffemodel(source: Source, options: ReadOptions = {}): Promise<CaffeModel> {
+  if (isHdf5(source)) return readCaffemodelHdf5(source, options);
   const file = await readBinary(source);
   const { parts, rest } = split(file, [NET.layers, NET.layer]);
   const net = decodeMessage(NetParameter, rest, file.where);
@@ -117,11 +120,12 @@ function leave(parts: readonly RawField[], { where }: Piece, places: Places): Bl
 }
 
 /**
- * Writes weights in the present form of the format, the way Caffe does. The file appears when it is complete.
+ * Writes weights in the present form of the format, or HDF5 where the path ends in `.h5`, the way Caffe does. The file
+ * appears when it is complete.
  * @throws {ShapeError} when a blob's numbers do not fit its shape
  */
 export async function writeCaffemodel(path: string, model: CaffeModel): Promise<void> {
-  await writePieces(path, encodeCaffemodel(model));
+  await (isHdf5(path) ? writeCaffemodelHdf5(path, model) : writePieces(path, encodeCaffemodel(model)));
 }
 
 /** The same in memory, in pieces that follow each other; numbers are not copied. */

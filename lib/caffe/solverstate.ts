@@ -1,6 +1,7 @@
 import { checkBlob, decodeBlob, encodeBlob, type Blob } from './blob.js';
 import { nest } from './caffemodel.js';
 import { readBinary, writePieces, type Source } from './file.js';
+import { isHdf5, readSolverstateHdf5, writeSolverstateHdf5 } from './hdf5.js';
 import { split } from './records.js';
 import { create, SolverState } from './schema.js';
 import { decodeMessage, encodeMessage } from './wire.js';
@@ -19,8 +20,9 @@ export interface TrainingState {
 
 const HISTORY = SolverState.fields.history.id;
 
-/** Reads a `.solverstate` file. @throws {FormatError} */
+/** Reads a `.solverstate` file, or a `.solverstate.h5`. @throws {FormatError} */
 export async function readSolverstate(source: Source): Promise<TrainingState> {
+  if (isHdf5(source)) return readSolverstateHdf5(source);
   const file = await readBinary(source);
   const { parts, rest } = split(file, [HISTORY]);
   const { iter = 0, learned_net = '', current_step = 0 } = decodeMessage(SolverState, rest, file.where);
@@ -31,8 +33,9 @@ export async function readSolverstate(source: Source): Promise<TrainingState> {
   return { iteration: iter, learnedNet: learned_net, currentStep: current_step, history };
 }
 
-/** Writes a `.solverstate` file that Caffe restores. @throws {ShapeError} */
+/** Writes a `.solverstate` file that Caffe restores; HDF5 where the path ends in `.h5`. @throws {ShapeError} */
 export async function writeSolverstate(path: string, state: TrainingState): Promise<void> {
+  if (isHdf5(path)) return writeSolverstateHdf5(path, state);
   const { iteration, learnedNet, currentStep, history } = state;
   const message = create(SolverState, { iter: iteration, learned_net: learnedNet, current_step: currentStep });
   history.forEach((blob, index) => checkBlob(blob, `history ${index}`));

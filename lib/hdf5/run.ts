@@ -1,0 +1,67 @@
+import { rename, rm, open } from 'node:fs/promises';
+import { errorOf, FormatError, type ErrorCode } from '../errors.js';
+import { copySlowly } from '../caffe/memory.js';
+import { startThread } from '../thread.js';
+import type { Leaf, Numbers, Tree } from './tree.js';
+
+/** What a worker is to do. */
+export type Task =
+  | { readonly kind: 'read'; readonly path: string; readonly values: boolean }
+  | { readonly kind: 'write'; readonly path: string; readonly tree: Tree };
+
+export interface Answer {
+  readonly tree?: Tree;
+  readonly error?: { readonly code: ErrorCode; readonly message: string };
+}
+
+/**
+ * Reads a file, or only the names and shapes in it, in a thread of its own.
+ * @throws {FormatError} when it is missing, cut short or no HDF5 file
+ */
+export async function readTree(path: string, options: { readonly values: boolean }): Promise<Tree> {
+  const { tree } = await run({ kind: 'read', path, ...options });
+  return tree!;
+}
+
+/** Writes a file in a thread of its own; it appears under its name when it is complete. */
+export async function writeTree(path: string, tree: Tree): Promise<void> {
+  const unfinished = `${path}.${process.pid}.part`;
+  try {
+    await run({ kind: 'write', path: unfinished, tree: await shared(tree) });
+    await using file = await open(unfinished, 'r+');
+    await file.sync();
+    await rename(unfinished, path);
+  } catch (error) {
+    await rm(unfinished, { force: true });
+    throw error;
+  }
+}
+
+/** The same numbers where the worker can read them: what is posted to it would be copied at one go. */
+async function shared(tree: Tree): Promise<Tree> {
+  const members = new Map<string, Tree | Leaf>();
+  for (const [name, member] of tree.members) {
+    if (member.kind === 'group') members.set(name, await shared(member));
+    else if (typeof member.values === 'object') members.set(name, { ...member, values: await share(member.values) });
+    else members.set(name, member);
+  }
+  return { kind: 'group', members };
+}
+
+async function share(values: Numbers): Promise<Numbers> {
+  const buffer = new SharedArrayBuffer(values.byteLength);
+  await copySlowly(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), new Uint8Array(buffer), 0);
+  return new (values.constructor as new (buffer: SharedArrayBuffer) => Numbers)(buffer);
+}
+
+function run(task: Task): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const worker = startThread('./worker.js', import.meta.url, { workerData: task });
+    worker.once('message', ({ tree, error }: Answer) => {
+      if (error) reject(errorOf(error.code, error.message));
+      else resolve(tree ? { tree } : {});
+    });
+    worker.once('error', (cause) => reject(new FormatError(`${task.path}: HDF5 failed: ${cause.message}`, { cause })));
+    worker.once('exit', () => reject(new FormatError(`${task.path}: HDF5 ended without an answer`)));
+  });
+}
