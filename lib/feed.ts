@@ -1,17 +1,23 @@
 import { setImmediate } from 'node:timers/promises';
 import { GraphError, ShapeError, UsageError } from './errors.js';
 import type { Graph, Value } from './graph.js';
-import { rethrow, type NativeMemory } from './native.js';
+import { rethrow, type NativeImages, type NativeMemory } from './native.js';
+import { checkImages, isImages, type Images } from './pixels.js';
 import { count, format, same, type Shape } from './shape.js';
 import type { Tensor, TensorData } from './tensor.js';
 
-/** What a caller may hand in for one input: numbers alone (their count gives the batch), or numbers with a shape. */
-export type Feed = TensorData | readonly number[] | Tensor<TensorData>;
+/**
+ * What a caller may hand in for one input: numbers alone (their count gives the batch), numbers with a shape, or pictures
+ * that are normalized on their way.
+ */
+export type Feed = TensorData | readonly number[] | Tensor<TensorData> | Images;
 
 /** A checked input: the numbers and how many images they are. */
 export interface Checked {
   readonly data: TensorData;
   readonly shape: Shape;
+  /** How these numbers are to be normalized; undefined: not at all. */
+  readonly images?: NativeImages | undefined;
 }
 
 /** Checks fed inputs against the graph and each other, and finds the batch. @throws {ShapeError | GraphError} */
@@ -29,9 +35,10 @@ export function checkFeeds(
       throw new GraphError(
         `${graph.name}: expected inputs among ${Object.keys(graph.inputs).join(', ')}, got "${name}"`,
       );
-    const { data, shape } = dataOf(name, feed);
+    const images = isPictures(feed) ? checkImages(name, feed) : undefined;
+    const { data, shape } = isPictures(feed) ? feed : dataOf(name, feed);
     if (!graph.inputSpecs[name]!.batched) {
-      checked.set(value, { data: fixed(name, value.shape, data, shape), shape: value.shape });
+      checked.set(value, { data: fixed(name, value.shape, data, shape), shape: value.shape, images });
       continue;
     }
     const n = imagesIn(name, value.shape.slice(1), data, shape);
@@ -40,13 +47,14 @@ export function checkFeeds(
     if (n > most)
       throw new ShapeError(`${name}: expected at most the ${most} rows that the model was compiled for, got ${n}`);
     [batch, from] = [n, name];
-    checked.set(value, { data, shape: [n, ...value.shape.slice(1)] });
+    checked.set(value, { data, shape: [n, ...value.shape.slice(1)], images });
   }
   return { batch: batch ?? most, feeds: checked };
 }
 
-/** The numbers of a feed. @throws {UsageError} */
+/** The numbers of a feed. @throws {UsageError} also for pictures, whose numbers are not what a model would see */
 export function dataOf(name: string, feed: Feed): { data: TensorData; shape: Shape | undefined } {
+  if (isPictures(feed)) throw new UsageError(`${name}: expected numbers, got pictures to be normalized`);
   if (isData(feed)) return { data: feed, shape: undefined };
   if (isNumbers(feed)) return { data: Float32Array.from(feed), shape: undefined };
   // Callers in JavaScript may hand in anything.
@@ -59,6 +67,11 @@ export function dataOf(name: string, feed: Feed): { data: TensorData; shape: Sha
   if (count(shape) !== data.length)
     throw new ShapeError(`${name}: expected ${count(shape)} elements for shape ${format(shape)}, got ${data.length}`);
   return { data, shape };
+}
+
+// Callers in JavaScript may hand in anything.
+function isPictures(feed: Feed): feed is Images {
+  return typeof feed === 'object' && feed !== null && isImages(feed);
 }
 
 function isNumbers(value: unknown): value is readonly number[] {
@@ -100,10 +113,21 @@ const CHUNK = 1 << 20;
  * @throws {UsageError} when the numbers are gone: their buffer was transferred after the call
  * @throws {DisposedError}
  */
-export async function stage(memory: NativeMemory, offset: number, { data, shape }: Checked): Promise<void> {
+export async function stage(memory: NativeMemory, offset: number, { data, shape, images }: Checked): Promise<void> {
+  if (images) return stageImages(memory, offset, images, shape[0]!);
   const elements = count(shape);
   for (let start = 0; start < elements; start += CHUNK) {
     if (start > 0) await setImmediate();
     rethrow(() => memory.write(offset + 4 * start, data, start, Math.min(elements, start + CHUNK)));
+  }
+}
+
+async function stageImages(memory: NativeMemory, offset: number, images: NativeImages, pictures: number): Promise<void> {
+  const size = images.channels * images.height * images.width;
+  const step = Math.max(1, Math.floor(CHUNK / size));
+  for (let first = 0; first < pictures; first += step) {
+    if (first > 0) await setImmediate();
+    const last = Math.min(pictures, first + step);
+    rethrow(() => memory.writeImages(offset + 4 * first * size, images, first, last));
   }
 }

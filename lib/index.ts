@@ -29,6 +29,7 @@ export {
 export type { BackwardOptions, BackwardResult, Model, RunOptions, StepOptions, StepResult } from './model.js';
 export * from './models/index.js';
 export * from './ops/index.js';
+export type { Images } from './pixels.js';
 export type { Phase } from './program.js';
 export { Random } from './random.js';
 export type { Pair, Shape } from './shape.js';

@@ -16,6 +16,25 @@ export interface NativeInfo {
   readonly availableMemory: number;
 }
 
+/** Pictures that are normalized while they are copied: (x + shift − mean) · scale in float32. */
+export interface NativeImages {
+  /** Any number of pictures (channels, height, width). */
+  readonly data: Float32Array | Uint8Array;
+  readonly channels: number;
+  readonly height: number;
+  readonly width: number;
+  /** (channels, meanHeight, meanWidth); of 1 × 1: one number for a channel. */
+  readonly mean: Float32Array;
+  readonly meanHeight: number;
+  readonly meanWidth: number;
+  /** (channels). */
+  readonly scale: Float32Array;
+  /** (pictures, 3): top, left, mirrored in the picture of means. Default: its top left. */
+  readonly windows?: Int32Array | undefined;
+  /** (pictures, channels). Default 0. */
+  readonly shift?: Float32Array | undefined;
+}
+
 /** A block of native memory. */
 export interface NativeMemory {
   readonly bytes: number;
@@ -26,6 +45,8 @@ export interface NativeMemory {
     start: number,
     end: number,
   ): void;
+  /** Normalizes pictures [first, last) to byte `offset`. */
+  writeImages(offset: number, images: NativeImages, first: number, last: number): void;
   dispose(): void;
 }
 

@@ -4,22 +4,15 @@
 
 #include <algorithm>
 
+#include "arrays.h"
 #include "guard.h"
+#include "images.h"
 
 namespace cortado::binding {
 
 namespace {
 
 constexpr napi_type_tag kMemoryTag = {0x636f727461646f00, 0x6d656d6f7279};
-constexpr double kLargestExact = 9007199254740992.0;  // 2^53
-
-size_t whole(const Napi::Value& value, const char* what) {
-  const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : -1;
-  if (!(number >= 0 && number < kLargestExact) || number != static_cast<double>(static_cast<size_t>(number))) {
-    fail("INTERNAL", "memory: expected %s to be a whole number, got %g", what, number);
-  }
-  return static_cast<size_t>(number);
-}
 
 template <class From>
 void convert(uint8_t* to, const void* from, size_t start, size_t count) {
@@ -30,19 +23,19 @@ void convert(uint8_t* to, const void* from, size_t start, size_t count) {
 
 /// Copies elements [start, end) of a typed array as float32; 32-bit unsigned arrays are copied as they are (random
 /// state).
-void write_elements(Memory& memory, size_t offset, const Napi::TypedArray& array, size_t start, size_t end) {
-  if (end > array.ElementLength() || start > end) {
+void write_elements(const Memory& memory, size_t offset, const Elements& array, size_t start, size_t end) {
+  if (end > array.length || start > end) {
     fail("USAGE", "memory: expected elements within the array's %zu, got [%zu, %zu): was its buffer transferred?",
-         array.ElementLength(), start, end);
+         array.length, start, end);
   }
   const size_t count = end - start;
   if (offset > memory.bytes() || count > (memory.bytes() - offset) / sizeof(float))
     fail("INTERNAL", "memory: %zu elements at byte %zu do not fit", count, offset);
   if (offset % sizeof(float) != 0) fail("INTERNAL", "memory: expected a multiple of 4 as offset, got %zu", offset);
   if (count == 0) return;
-  const void* from = static_cast<const uint8_t*>(array.ArrayBuffer().Data()) + array.ByteOffset();
+  const void* from = array.data;
   uint8_t* to = memory.data() + offset;
-  switch (array.TypedArrayType()) {
+  switch (array.type) {
     case napi_float32_array:
     case napi_uint32_array:
       memcpy(to, static_cast<const float*>(from) + start, count * sizeof(float));
@@ -62,9 +55,10 @@ void write_elements(Memory& memory, size_t offset, const Napi::TypedArray& array
 }  // namespace
 
 Napi::Function MemoryObject::define(Napi::Env env) {
-  return DefineClass(env, "Memory",
-                     {InstanceAccessor<&MemoryObject::bytes>("bytes"), InstanceMethod<&MemoryObject::write>("write"),
-                      InstanceMethod<&MemoryObject::dispose>("dispose")});
+  return DefineClass(
+      env, "Memory",
+      {InstanceAccessor<&MemoryObject::bytes>("bytes"), InstanceMethod<&MemoryObject::write>("write"),
+       InstanceMethod<&MemoryObject::write_images>("writeImages"), InstanceMethod<&MemoryObject::dispose>("dispose")});
 }
 
 MemoryObject::MemoryObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<MemoryObject>(info) {
@@ -91,9 +85,17 @@ Napi::Value MemoryObject::bytes(const Napi::CallbackInfo& info) {
 
 Napi::Value MemoryObject::write(const Napi::CallbackInfo& info) {
   guard(info.Env(), [&] {
-    if (!info[1].IsTypedArray()) fail("USAGE", "memory: expected a typed array");
-    write_elements(*share(), whole(info[0], "offset"), info[1].As<Napi::TypedArray>(), whole(info[2], "start"),
+    write_elements(*share(), whole(info[0], "offset"), elements_of(info[1], "what is written"), whole(info[2], "start"),
                    whole(info[3], "end"));
+  });
+  return info.Env().Undefined();
+}
+
+Napi::Value MemoryObject::write_images(const Napi::CallbackInfo& info) {
+  guard(info.Env(), [&] {
+    // A getter of the images may dispose this memory: the share keeps it until they are written.
+    const std::shared_ptr<Memory> memory = share();
+    binding::write_images(*memory, whole(info[0], "offset"), info[1], whole(info[2], "first"), whole(info[3], "last"));
   });
   return info.Env().Undefined();
 }

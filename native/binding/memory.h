@@ -8,7 +8,8 @@
 
 namespace cortado::binding {
 
-/// new Memory(bytes) · bytes · write(offset, array, start, end) · dispose(). V8 is told of its size.
+/// new Memory(bytes) · bytes · write(offset, array, start, end) · writeImages(offset, images, first, last) · dispose().
+/// V8 is told of its size.
 class MemoryObject : public Napi::ObjectWrap<MemoryObject> {
  public:
   static Napi::Function define(Napi::Env env);
@@ -25,6 +26,7 @@ class MemoryObject : public Napi::ObjectWrap<MemoryObject> {
  private:
   Napi::Value bytes(const Napi::CallbackInfo& info);
   Napi::Value write(const Napi::CallbackInfo& info);
+  Napi::Value write_images(const Napi::CallbackInfo& info);
   Napi::Value dispose(const Napi::CallbackInfo& info);
 
   std::shared_ptr<Memory> memory_;

@@ -113,12 +113,12 @@ PlanObject::PlanObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<PlanOb
     if (!info[0].IsObject()) fail("INTERNAL", "plan: expected a description");
     const Napi::Object spec = info[0].As<Napi::Object>();
     plan_ = std::make_shared<const Plan>(
-        cpu::kernels(), PlanSpec{list_of<std::shared_ptr<Memory>>(spec.Get("memories"), parse_memory),
-                                 list_of<TensorSpec>(spec.Get("tensors"), parse_tensor),
-                                 list_of<StepSpec>(spec.Get("steps"), parse_step), threads_of(spec.Get("threads")),
-                                 spec.Get("commit").IsUndefined() ? INT_MAX : index_of(spec.Get("commit")),
-                                 spec.Get("guards").IsUndefined() ? std::vector<int>{}
-                                                                  : list_of<int>(spec.Get("guards"), index_of)});
+        cpu::kernels(),
+        PlanSpec{list_of<std::shared_ptr<Memory>>(spec.Get("memories"), parse_memory),
+                 list_of<TensorSpec>(spec.Get("tensors"), parse_tensor),
+                 list_of<StepSpec>(spec.Get("steps"), parse_step), threads_of(spec.Get("threads")),
+                 spec.Get("commit").IsUndefined() ? INT_MAX : index_of(spec.Get("commit")),
+                 spec.Get("guards").IsUndefined() ? std::vector<int>{} : list_of<int>(spec.Get("guards"), index_of)});
     info.This().As<Napi::Object>().TypeTag(&kPlanTag);
     Napi::MemoryManagement::AdjustExternalMemory(info.Env(), static_cast<int64_t>(plan_->scratch_bytes()));
   });

@@ -10,9 +10,9 @@ namespace cortado::binding {
 
 struct Job;
 
-/// new Plan({ memories, tensors, steps, threads, commit?, guards? }) · run(outputs, profile) → promise · cancel() · scratchBytes
-/// · dispose(). The promise gives { results: Float32Array[], milliseconds?: Float64Array }, or null when the run was
-/// cancelled; cancel() means the latest run.
+/// new Plan({ memories, tensors, steps, threads, commit?, guards? }) · run(outputs, profile) → promise · cancel() ·
+/// scratchBytes · dispose(). The promise gives { results: Float32Array[], milliseconds?: Float64Array }, or null when
+/// the run was cancelled; cancel() means the latest run.
 class PlanObject : public Napi::ObjectWrap<PlanObject> {
  public:
   static Napi::Function define(Napi::Env env);

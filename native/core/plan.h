@@ -52,8 +52,8 @@ class Plan {
  public:
   Plan(const KernelTable& table, PlanSpec spec);
 
-  /// Runs every step in order. Stops between steps before the commit once `cancelled` is set, and returns false. Ends at
-  /// the commit when a guard's flag is raised, and returns true: the flags are for the caller to read.
+  /// Runs every step in order. Stops between steps before the commit once `cancelled` is set, and returns false. Ends
+  /// at the commit when a guard's flag is raised, and returns true: the flags are for the caller to read.
   /// `milliseconds`, when given, receives each step's time.
   bool run(Threads& threads, const std::atomic<bool>& cancelled, std::vector<double>* milliseconds) const;
 
