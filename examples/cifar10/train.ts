@@ -1,10 +1,12 @@
 /**
- * Trains one of Caffe's nets for CIFAR-10 with Caffe's schedule: `npx tsx examples/cifar10/train.ts full FOLDER [UPDATES]`.
- * The folder holds train/CLASS/*.jpg and test/CLASS/*.jpg; the log says the accuracy after every thousand updates.
+ * Trains one of Caffe's nets for CIFAR-10 with Caffe's schedule: `npx tsx examples/cifar10/train.ts full FOLDER [UPDATES]`,
+ * or `full_no_lrn`, or `quick`.
+ * The folder holds train/CLASS/*.jpg and test/CLASS/*.jpg. Prints a log that `cortado plot` draws.
  */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { cifar10Full, cifar10Quick, compile, sgd, type Feed } from '../../lib/index.js';
+import { readNet } from '../../lib/caffe/index.js';
+import { compile, sgd, type Feed } from '../../lib/index.js';
 import { Order } from '../../lib/data/index.js';
 import { decodeImage } from '../../lib/images/index.js';
 import { saveCheckpoint } from '../../lib/train/index.js';
@@ -13,9 +15,11 @@ const BATCH = 100;
 const PIXELS = 3 * 32 * 32;
 
 /** Rates by the update from which on they hold. */
-const NETS = {
-  full: { graph: cifar10Full(), updates: 70_000, rates: { 0: 1e-3, 60_000: 1e-4, 65_000: 1e-5 } },
-  quick: { graph: cifar10Quick(), updates: 5_000, rates: { 0: 1e-3, 4_000: 1e-4 } },
+const LONG = { updates: 70_000, test: 1000, rates: { 0: 1e-3, 60_000: 1e-4, 65_000: 1e-5 } };
+const SCHEDULES = {
+  full: LONG,
+  full_no_lrn: LONG,
+  quick: { updates: 5_000, test: 500, rates: { 0: 1e-3, 4_000: 1e-4 } },
 } as const;
 
 /** Pictures as planes of blue, green and red, in one shuffled order. */
@@ -25,23 +29,38 @@ interface Pictures {
 }
 
 const [name = 'full', folder = '.', updates] = process.argv.slice(2);
-if (name !== 'full' && name !== 'quick') throw new Error(`expected full or quick, got ${name}`);
-const net = NETS[name];
+if (!isNet(name)) throw new Error(`expected one of ${Object.keys(SCHEDULES).join(', ')}, got ${name}`);
+const schedule: { updates: number; test: number; rates: Record<number, number> } = SCHEDULES[name];
+// The net for tests has the accuracy besides all that the other has.
+const { graph } = await readNet(join(import.meta.dirname, `cifar10_${name}_train_test.prototxt`), {
+  phase: 'TEST',
+  batch: BATCH,
+  shapes: { data: [3, 32, 32], label: [] },
+});
 const [train, test] = [await load(join(folder, 'train')), await load(join(folder, 'test'))];
 const mean = meanOf(train);
-await using model = await compile(net.graph, {
+await using model = await compile(graph, {
   batch: BATCH,
   seed: 1,
   threads: 1,
   solver: sgd({ rate: 1e-3, momentum: 0.9, weightDecay: 0.004 }),
 });
-const last = updates === undefined ? net.updates : Number(updates);
+const last = updates === undefined ? schedule.updates : Number(updates);
 for (let i = 0; i < last; i++) {
-  model.rate = Object.entries(net.rates).findLast(([from]) => i >= Number(from))![1];
+  model.rate = Object.entries(schedule.rates).findLast(([from]) => i >= Number(from))![1];
   const { loss } = await model.step(batch(train, i));
-  if ((i + 1) % 100 === 0) console.log(`${i + 1}\t${loss.toFixed(5)}`);
-  if ((i + 1) % 1000 === 0) console.log(`test\t${i + 1}\t${(await accuracy()).toFixed(4)}`);
-  if ((i + 1) % 5000 === 0) console.log(await saveCheckpoint(model, `cifar10_${name}`));
+  const iteration = i + 1;
+  if (iteration % 100 === 0) log({ type: 'step', iteration, metrics: { loss } });
+  if (iteration % schedule.test === 0) log({ type: 'evaluation', iteration, metrics: await evaluate() });
+  if (iteration % 5000 === 0) await saveCheckpoint(model, `cifar10_${name}`);
+}
+
+function isNet(text: string): text is keyof typeof SCHEDULES {
+  return Object.hasOwn(SCHEDULES, text);
+}
+
+function log(entry: object): void {
+  console.log(JSON.stringify(entry));
 }
 
 async function load(root: string): Promise<Pictures> {
@@ -83,9 +102,13 @@ function batch({ pixels, labels }: Pictures, number: number): { data: Feed; labe
   return { data, label };
 }
 
-async function accuracy(): Promise<number> {
+async function evaluate(): Promise<Record<string, number>> {
   const batches = test.labels.length / BATCH;
-  let sum = 0;
-  for (let i = 0; i < batches; i++) sum += (await model.forward(batch(test, i))).accuracy.data[0]!;
-  return sum / batches;
+  const sums = { accuracy: 0, loss: 0 };
+  for (let i = 0; i < batches; i++) {
+    const { accuracy, loss } = await model.forward(batch(test, i));
+    sums.accuracy += accuracy!.data[0]!;
+    sums.loss += loss!.data[0]!;
+  }
+  return { accuracy: sums.accuracy / batches, loss: sums.loss / batches };
 }

@@ -17,7 +17,7 @@ const DENSITY = 2;
 /** `cortado plot`: the curves of trainings. */
 export function register(program: Command): void {
   addCommand(program, 'plot', 'draw loss and accuracy of trainings from their logs')
-    .argument('<file...>', 'logs that "cortado train --log" has written, then the picture to write: .svg or .png')
+    .argument('<file...>', 'logs of trainings, JSON lines; then the picture to write: .svg or .png')
     .option('--width <n>', 'of the picture', positiveInteger, 900)
     .option('--height <n>', 'of the picture', positiveInteger, 420)
     .action(plot);

@@ -16,11 +16,11 @@ export interface Log {
   readonly curves: readonly Curve[];
 }
 
-/** A line of a log: see `Records`. */
+/** A line of a log: `{ "type": "evaluation", "iteration": 500, "metrics": { "accuracy": 0.5, "loss": 1.4 } }`. */
 interface Entry {
+  /** `step` or `evaluation`; `begin` where a training starts, or goes on from an iteration. */
   readonly type?: unknown;
   readonly iteration?: unknown;
-  readonly averageLoss?: unknown;
   readonly metrics?: unknown;
 }
 
@@ -36,19 +36,17 @@ export async function readLog(path: string): Promise<Log> {
     if (!curves.has(key)) curves.set(key, { of, metric, points: [] });
     curves.get(key)!.points.push({ iteration, value });
   };
-  for (const { type, iteration, averageLoss, metrics } of await entries(path)) {
+  for (const { type, iteration, metrics } of await entries(path)) {
     if (typeof iteration !== 'number') continue;
     if (type === 'begin') {
       for (const curve of curves.values()) curve.points = curve.points.filter((point) => point.iteration <= iteration);
     }
-    if (type === 'step') add('training', 'loss', iteration, averageLoss);
     if (type !== 'step' && type !== 'evaluation') continue;
     const of = type === 'step' ? 'training' : 'test';
     for (const [name, value] of Object.entries(metrics ?? {})) add(of, name, iteration, value);
   }
   const found = [...curves.values()].filter(({ points }) => points.length > 0);
-  if (found.length === 0)
-    throw new FormatError(`${path}: expected a log of "cortado train --log" with steps, got none`);
+  if (found.length === 0) throw new FormatError(`${path}: expected a log with steps or evaluations, got none`);
   return { name: basename(path, extname(path)), curves: found };
 }
 
