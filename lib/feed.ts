@@ -122,7 +122,12 @@ export async function stage(memory: NativeMemory, offset: number, { data, shape,
   }
 }
 
-async function stageImages(memory: NativeMemory, offset: number, images: NativeImages, pictures: number): Promise<void> {
+async function stageImages(
+  memory: NativeMemory,
+  offset: number,
+  images: NativeImages,
+  pictures: number,
+): Promise<void> {
   const size = images.channels * images.height * images.width;
   const step = Math.max(1, Math.floor(CHUNK / size));
   for (let first = 0; first < pictures; first += step) {
