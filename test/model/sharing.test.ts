@@ -34,7 +34,7 @@ describe('a model with the weights of another', () => {
         await model.step({ data, label });
         if (evaluate) await other.forward({ data });
       }
-      return model.weights();
+      return await model.weights();
     };
     assert.deepEqual(await run(true), await run(false));
   });
