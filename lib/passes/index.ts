@@ -2,6 +2,8 @@ import type { Program } from '../program.js';
 import { checkFinite } from './finite.js';
 import { fuseRelu } from './fuse.js';
 import { prune } from './prune.js';
+import { CPU, type Target } from './target.js';
+import { useWinograd } from './winograd.js';
 
 export { placeInArena, roundUp, sizeOf, type Layout } from './memory.js';
 
@@ -9,8 +11,12 @@ export { placeInArena, roundUp, sizeOf, type Layout } from './memory.js';
 export type Passes = 'all' | 'none';
 
 /** Rewrites a program so that it gives the same results sooner; with `finite`, it looks for NaN everywhere on the way. */
-export function optimize(program: Program, passes: Passes, finite = false): Program {
+export function optimize(program: Program, passes: Passes, finite = false, target: Target = CPU): Program {
   const pruned = prune(program);
-  const fused = passes === 'none' ? pruned : fuseRelu(pruned);
-  return checkFinite(fused, finite);
+  return checkFinite(passes === 'none' ? pruned : rewrite(pruned, target), finite);
+}
+
+function rewrite(program: Program, target: Target): Program {
+  const fused = fuseRelu(program);
+  return target.kernels.has('conv2d_winograd') ? useWinograd(fused) : fused;
 }

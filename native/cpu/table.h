@@ -10,12 +10,14 @@
 #include "batch_norm.h"
 #include "contrastive_loss.h"
 #include "conv2d.h"
+#include "conv2d_winograd.h"
 #include "deconv2d.h"
 #include "dense.h"
 #include "dropout.h"
 #include "elementwise.h"
 #include "eltwise.h"
 #include "fill.h"
+#include "list.h"
 #include "lrn.h"
 #include "lrn_within.h"
 #include "movement.h"
@@ -43,7 +45,7 @@ static constexpr Kernel entry(const char* name) {
 #define CORTADO_ENTRY(name, Type) entry<Type>(#name),
 extern const Kernel kTable[];
 extern const int kTableSize;
-const Kernel kTable[] = {CORTADO_KERNELS(CORTADO_ENTRY)};
+const Kernel kTable[] = {CORTADO_KERNELS(CORTADO_ENTRY) CORTADO_CPU_KERNELS(CORTADO_ENTRY)};
 const int kTableSize = sizeof(kTable) / sizeof(Kernel);
 #undef CORTADO_ENTRY
 

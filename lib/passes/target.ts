@@ -1,0 +1,8 @@
+/** What a device can do beyond the kernels that every device has: passes read this, and never ask which device it is. */
+export interface Target {
+  /** Kernels that a pass may put in place of others. */
+  readonly kernels: ReadonlySet<string>;
+}
+
+/** native/cpu/list.h. */
+export const CPU: Target = { kernels: new Set(['conv2d_winograd', 'conv2d_winograd_wgrad', 'winograd_filters']) };

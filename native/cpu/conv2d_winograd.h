@@ -1,0 +1,103 @@
+// Convolution of filters 3 x 3 and 5 x 5 with stride 1 by Winograd's minimal filtering. Which shapes it pays for is
+// decided where programs are made: lib/passes/winograd.ts.
+#pragma once
+
+#include "conv2d_shape.h"
+#include "reduce_planes.h"
+#include "winograd_correlation.h"
+#include "winograd_filter_gradient.h"
+
+namespace cortado::CORTADO_ISA {
+namespace {
+
+/// Channels of a tensor (n, c, h, w) as groups.
+inline Maps maps_of(Prepare& step, const Tensor& x, int64_t groups) {
+  step.expect(x.rank == 4 && holds(x, x.size()) && x.size() > 0, "images");
+  step.expect(groups > 0 && x.dim[1] % groups == 0, "channels and filters that divide into groups");
+  return {groups, x.dim[1] / groups, x.dim[2], x.dim[3]};
+}
+
+/// What a convolution's window is to Winograd: square, of 3 or 5 taps, and always touching the image.
+struct WinogradWindow {
+  int64_t groups, taps, pad_h, pad_w;
+
+  WinogradWindow(Prepare& step, const Tensor& image, const Tensor& features, int64_t taps)
+      : groups(step.integer("groups")), taps(taps), pad_h(step.integer("padH")), pad_w(step.integer("padW")) {
+    step.expect((taps == 3 || taps == 5) && pad_h >= 0 && pad_w >= 0 && pad_h < taps && pad_w < taps,
+                "windows of 3 or 5 taps, padded by less than that");
+    step.expect(image.rank == 4 && features.rank == 4 && image.dim[0] == features.dim[0] &&
+                    features.dim[2] == image.dim[2] + 2 * pad_h - taps + 1 &&
+                    features.dim[3] == image.dim[3] + 2 * pad_w - taps + 1,
+                "windows that fit the image and make these features");
+  }
+};
+
+/// weight (k, c / groups, r, r) -> filters, in an order of their own, for conv2d_winograd: those of the convolution or,
+/// if backward, of its input gradient.
+struct WinogradFilters {
+  Tensor weight, filters;
+  WinogradWeights weights;
+
+  explicit WinogradFilters(Prepare& step) : weight(required(step, step.in(0), "a weight")), filters(step.out(0)) {
+    const int64_t groups = step.integer("groups"), taps = weight.dim[3];
+    step.expect(weight.rank == 4 && holds(weight, weight.size()) && weight.dim[2] == taps && (taps == 3 || taps == 5) &&
+                    groups > 0 && weight.dim[0] % groups == 0,
+                "filters of 3 x 3 or 5 x 5 taps");
+    weights = {groups, weight.dim[1], weight.dim[0] / groups, taps, step.integer("backward") != 0};
+    step.expect(holds(filters, filters.size()) && filters.size() >= weights.room().size(), "room for the filters");
+  }
+  void run(const Run& run) const { weights.transform(run.threads, weight.f32(), filters.f32()); }
+};
+
+/// y = w * x + bias, rectified if relu. In: x, filters of WinogradFilters, bias or absent. Out: y. The input gradient
+/// is the same with dy for x, dx for y and the filters turned round.
+struct Conv2dWinograd {
+  Tensor x, filters, bias, y;
+  bool relu;
+  WinogradWindow window;
+  WinogradCorrelation product;
+
+  explicit Conv2dWinograd(Prepare& step)
+      : x(step.in(0)),
+        filters(required(step, step.in(1), "filters")),
+        bias(step.in(2)),
+        y(step.out(0)),
+        relu(step.integer("relu") != 0),
+        window(step, x, y, step.integer("taps")),
+        product(maps_of(step, x, window.groups), maps_of(step, y, window.groups), x.dim[0], window.taps, window.pad_h,
+                window.pad_w, step.threads()) {
+    step.expect(holds(filters, filters.size()) && filters.size() >= product.filters().size(), "filters for these maps");
+    step.expect(may_hold(bias, y.dim[1]), "a bias for every filter");
+    step.scratch(product.scratch());
+  }
+  void run(const Run& run) const { product.run(run, {x.f32(), filters.f32(), bias.f32(), y.f32(), relu}); }
+};
+
+/// In: x, dy. Out: dweight, dbias; dbias may be absent.
+struct Conv2dWinogradWgrad {
+  Tensor x, dy, dweight, dbias;
+  WinogradWindow window;
+  WinogradFilterGradient product;
+
+  explicit Conv2dWinogradWgrad(Prepare& step)
+      : x(step.in(0)),
+        dy(step.in(1)),
+        dweight(required(step, step.out(0), "a gradient of the weight")),
+        dbias(step.out(1)),
+        window(step, x, dy, dweight.dim[3]),
+        product(maps_of(step, x, window.groups), maps_of(step, dy, window.groups), x.dim[0], window.taps, window.pad_h,
+                window.pad_w, step.threads()) {
+    step.expect(dweight.rank == 4 && holds(dweight, dweight.size()) && dweight.dim[0] == dy.dim[1] &&
+                    dweight.dim[1] * window.groups == x.dim[1] && dweight.dim[2] == window.taps,
+                "a gradient for these channels and filters");
+    step.expect(may_hold(dbias, dy.dim[1]), "a bias for every filter");
+    step.scratch(product.scratch());
+  }
+  void run(const Run& run) const {
+    product.run(run, x.f32(), dy.f32(), dweight.f32());
+    if (dbias) sum_planes(run.threads, dy.f32(), dy.dim[0], dy.dim[1], dy.count(2, 4), dbias.f32());
+  }
+};
+
+}  // namespace
+}  // namespace cortado::CORTADO_ISA

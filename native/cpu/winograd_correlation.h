@@ -1,0 +1,158 @@
+// Convolution by Winograd's points, from the image to the features or back.
+//
+// Block by block of tiles: the source goes to the 49 points, where the convolution is a product of matrices, (tile,
+// channel) by (channel, plane), and comes back as outputs. Threads share out each of the three steps, so that a small
+// batch keeps all of them busy and a point's filters are read by one of them only.
+#pragma once
+
+#include "winograd_source.h"
+#include "winograd_weights.h"
+
+namespace cortado::CORTADO_ISA {
+namespace {
+
+/// Operands of a run: source and output maps, filters as WinogradWeights made them, bias (or nullptr) per output plane.
+struct WinogradData {
+  const float *source, *filters, *bias;
+  float* output;
+  bool relu;
+};
+
+class WinogradCorrelation {
+ public:
+  WinogradCorrelation(const Maps& source, const Maps& output, int64_t images, int64_t taps, int64_t pad_h,
+                      int64_t pad_w, int threads)
+      : source_{source, {kWinogradTile + 1 - taps, output.height, output.width}, pad_h, pad_w},
+        output_(output),
+        images_(images),
+        threads_(threads),
+        block_(source_.tiling.block(images, kTiles)),
+        source_room_{source, block_ * source_.tiling.across},
+        output_room_(output, block_ * source_.tiling.across),
+        filters_(source.groups, source.channels, output.channels) {}
+
+  const FilterRoom& filters() const { return filters_; }
+
+  size_t scratch() const {
+    Scratch scratch(nullptr);
+    Room(scratch, *this);
+    return scratch.bytes();
+  }
+
+  void run(const Run& run, const WinogradData& data) const {
+    if (source_.tiling.size == 3) return blocks<3>(run, data);
+    blocks<5>(run, data);
+  }
+
+ private:
+  static constexpr int64_t kTiles = 96;  // of a block: its source and products fit the last-level cache
+
+  struct Room {
+    int64_t* at;  // distance of each source channel from a tile
+    float *source, *products, *stage;
+    Room(Scratch& scratch, const WinogradCorrelation& w)
+        : at(scratch.take<int64_t>(w.source_.maps.channels)),
+          source(scratch.take<float>(w.source_room_.size())),
+          products(scratch.take<float>(w.output_room_.size())),
+          stage(scratch.take<float>(w.threads_ * w.stage())) {}
+  };
+
+  int64_t stage() const {
+    const int64_t outputs = source_.tiling.size * output_.width * kLanes;
+    return round_up(larger(source_.stage(), outputs), 16);
+  }
+
+  template <int M>
+  void blocks(const Run& run, const WinogradData& data) const {
+    Scratch scratch(run.scratch);
+    const Room room(scratch, *this);
+    for (int64_t c = 0; c < source_.maps.channels; ++c) room.at[c] = source_room_.at_channel(c);
+    const int64_t bands = images_ * source_.tiling.down;
+    for (int64_t first = 0; first < bands; first += block_) {
+      const int64_t last = smaller(bands, first + block_);
+      on_every_thread(run.threads, [&](int thread, int threads) {
+        // Only the products wait for all; the outputs of the block before are as good as done.
+        float* stage = room.stage + thread * this->stage();
+        if (first > 0) finish<M>(data, room, first - block_, first, stage, thread, threads);
+        source_.run(data.source, first, last, source_room_, room.source, stage, thread, threads);
+      });
+      on_every_thread(run.threads, [&](int thread, int threads) {
+        multiply(data.filters, room, (last - first) * source_.tiling.across, thread, threads);
+      });
+      if (last < bands) continue;
+      on_every_thread(run.threads, [&](int thread, int threads) {
+        finish<M>(data, room, first, last, room.stage + thread * this->stage(), thread, threads);
+      });
+    }
+  }
+
+  /// One product for each point, group and panel.
+  void multiply(const float* filters, const Room& room, int64_t tiles, int thread, int threads) const {
+    const Panels& panels = filters_.panels;
+    const int64_t units = filters_.groups * panels.count;
+    const Part part = part_of(kWinogradPoints * units, thread, threads);
+    for (int64_t unit = part.begin; unit < part.end; ++unit) {
+      const int64_t point = unit / units, group = unit % units / panels.count, panel = unit % panels.count;
+      const int64_t width = panels.width(panel), begin = panels.begin(panel);
+      const float* source = room.source + point * source_room_.stride() + group * source_room_.group();
+      const float* filter = filters + point * filters_.stride() + group * filters_.group() + begin * filters_.channels;
+      float* product =
+          room.products + point * output_room_.stride() + group * output_room_.group() + begin * output_room_.tiles;
+      for (int64_t tile = 0; tile < tiles;) {
+        const int height = tile_height(tiles - tile);
+        TileRows rows;
+        for (int i = 0; i < height; ++i) rows.row[i] = source + source_room_.at_tile(tile + i);
+        multiply_tile(height, width,
+                      {rows, room.at, filters_.channels, {filter, width}, {product + tile * width, width, false}});
+        tile += height;
+      }
+    }
+  }
+
+  template <int M>
+  void finish(const WinogradData& data, const Room& room, int64_t first, int64_t last, float* stage, int thread,
+              int threads) const {
+    const int64_t vectors = output_.groups * output_.vectors();
+    const Part part = part_of((last - first) * vectors, thread, threads);
+    for (int64_t unit = part.begin; unit < part.end; ++unit) {
+      const int64_t band = unit / vectors, group = unit % vectors / output_.vectors(),
+                    vector = unit % output_.vectors();
+      const int64_t image = (first + band) / source_.tiling.down, top = (first + band) % source_.tiling.down * M;
+      const float* from = room.products + output_room_.at(group, vector, band * source_.tiling.across);
+      const Vf bias = data.bias == nullptr
+                          ? zero()
+                          : load_part(data.bias + group * output_.channels + vector * kLanes, output_.lanes(vector));
+      for (int64_t tile = 0; tile < source_.tiling.across; ++tile) {
+        transform<M>(from + tile * output_room_.tile_stride(vector), bias, stage + tile * M * kLanes,
+                     smaller(M, output_.width - tile * M), data.relu);
+      }
+      float* to = data.output + output_.at(image, group, vector) + top * output_.width;
+      each_column(stage, kLanes, smaller(M, output_.height - top) * output_.width, output_.lanes(vector),
+                  [&](int64_t j, int64_t pixel, int64_t count, Vf v) {
+                    store_lanes(to + j * output_.plane() + pixel, v, count);
+                  });
+    }
+  }
+
+  template <int M>
+  void transform(const float* from, Vf bias, float* to, int64_t columns, bool relu) const {
+    const Vf least = relu ? zero() : splat(-HUGE_VALF);
+    transform_square<FromPoints<M>>(
+        [&](int i, int j) { return load(from + (i * kWinogradTile + j) * output_room_.stride()); },
+        [&](int i, int j, Vf v) {
+          if (j < columns) store(to + (i * output_.width + j) * kLanes, max(least, v + bias));
+        });
+  }
+
+  SourceTransform source_;
+  Maps output_;
+  int64_t images_;
+  int threads_;
+  int64_t block_;  // bands of a block
+  SourceRoom source_room_;
+  FeatureRoom output_room_;
+  FilterRoom filters_;
+};
+
+}  // namespace
+}  // namespace cortado::CORTADO_ISA

@@ -1,0 +1,122 @@
+/** Winograd's convolution where the rule takes it, against plain loops, beside the direct one. */
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { compile, conv2d, graph, input, relu, type Graph, type Tensor } from '../../lib/index.js';
+import { lower } from '../../lib/lower.js';
+import { optimize, type Passes } from '../../lib/passes/index.js';
+import { assertClose, forAll, random, seeds } from '../support/ops.js';
+
+interface Case {
+  readonly images: number;
+  readonly groups: number;
+  readonly channels: number;
+  readonly filters: number;
+  readonly extent: readonly [number, number];
+  readonly taps: number;
+  readonly pad: readonly [number, number];
+  readonly bias: boolean;
+  readonly seed: number;
+}
+
+const whole = (min: number, max: number) => fc.integer({ min, max });
+
+/** Edges and tails of tiles, vectors and groups; large enough for the rule, which is asserted. */
+const cases: fc.Arbitrary<Case> = fc
+  .record({
+    images: whole(6, 9),
+    groups: whole(1, 2),
+    channels: whole(17, 40),
+    filters: whole(17, 56),
+    extent: fc.tuple(whole(10, 19), whole(10, 19)),
+    taps: fc.constantFrom(3, 5),
+    pad: fc.tuple(whole(0, 2), whole(0, 2)),
+    bias: fc.boolean(),
+    seed: seeds,
+  })
+  .filter(({ taps, pad }) => pad.every((p) => p < taps));
+
+function netOf({ groups, channels, filters, extent, taps, pad, bias, images }: Case): Graph<'x', 'y'> {
+  return graph(
+    { x: input([groups * channels, ...extent]) },
+    ({ x }) => ({ y: relu(conv2d(x, { name: 'conv', filters: groups * filters, kernel: taps, pad, groups, bias })) }),
+    { batch: images },
+  );
+}
+
+/** The result, and the gradients of everything that goes in. */
+async function run(one: Case, passes: Passes, threads = 2): Promise<Tensor[]> {
+  const net = netOf(one);
+  const { images, groups, channels, filters, extent, taps, seed } = one;
+  const model = await compile(net, { passes, threads });
+  try {
+    await model.load({ 'conv.weight': random([groups * filters, channels, taps, taps], seed + 1) });
+    if (one.bias) await model.load({ 'conv.bias': random([groups * filters], seed + 2) });
+    const x = random([images, groups * channels, ...extent], seed);
+    const dy = random([images, ...net.outputs.y.shape.slice(1)], seed + 3);
+    const of = ['x', ...net.parameters.map((p) => p.name)];
+    const { outputs, gradients } = await model.backward({ x }, { of, from: { [net.outputs.y.name]: dy } });
+    return [outputs.y, ...of.map((name) => gradients[name]!)];
+  } finally {
+    model.dispose();
+  }
+}
+
+function kernels(one: Case): string[] {
+  const net = netOf(one);
+  const gradients = [net.inputs.x, net.value('conv.weight')];
+  const { program } = lower(net, {
+    batch: one.images,
+    phase: 'train',
+    fetch: [net.outputs.y],
+    gradients,
+    seeds: [net.outputs.y],
+  });
+  return optimize(program, 'all').steps.map((step) => step.kernel);
+}
+
+describe('conv2d by Winograd', () => {
+  it('gives what the direct convolution gives, to rounding, forward and backward', () =>
+    forAll(cases, async (one) => {
+      const [fast, plain] = [await run(one, 'all'), await run(one, 'none')];
+      const taken = kernels(one).filter((kernel) => kernel.startsWith('conv2d_winograd'));
+      fc.pre(taken.length > 0);
+      fast.forEach((tensor, i) => assertClose(tensor.data, Float64Array.from(plain[i]!.data), `result ${i}`));
+    }));
+
+  const alexnet: Case = {
+    images: 8,
+    groups: 2,
+    channels: 48,
+    filters: 128,
+    extent: [27, 27],
+    taps: 5,
+    pad: [2, 2],
+    bias: true,
+    seed: 5,
+  };
+
+  it('is taken for conv2 of AlexNet, in every direction', () =>
+    assert.deepEqual(kernels(alexnet), [
+      'winograd_filters',
+      'conv2d_winograd',
+      'relu_grad',
+      'winograd_filters',
+      'conv2d_winograd',
+      'conv2d_winograd_wgrad',
+    ]));
+
+  it('is left where it does not pay, or has no answer', () => {
+    const plain = ['conv2d', 'relu_grad', 'conv2d_dgrad', 'conv2d_wgrad'];
+    assert.deepEqual(kernels({ ...alexnet, channels: 2, filters: 2 }), plain);
+    assert.deepEqual(kernels({ ...alexnet, taps: 4 }), plain);
+    assert.deepEqual(kernels({ ...alexnet, pad: [5, 2] }), plain);
+  });
+
+  it('gives the same bits twice, and the same on one thread', async () => {
+    const [once, twice, single] = [await run(alexnet, 'all'), await run(alexnet, 'all'), await run(alexnet, 'all', 1)];
+    once.forEach((tensor, i) => {
+      assert.deepEqual(twice[i]!.data, tensor.data);
+      if (i < 3) assert.deepEqual(single[i]!.data, tensor.data);
+    });
+  });
+});
