@@ -1,4 +1,5 @@
-import { DeviceError, UsageError } from './errors.js';
+import { openDevice } from './device.js';
+import { UsageError } from './errors.js';
 import type { Graph } from './graph.js';
 import { Model } from './model.js';
 import { info } from './native.js';
@@ -6,7 +7,11 @@ import type { Passes } from './passes/index.js';
 import type { Solver } from './solvers/solver.js';
 
 export interface CompileOptions {
-  /** `auto` takes the best device there is; today that is the CPU. Default `auto`. */
+  /**
+   * Where the model lives and runs: `cpu`; `cuda` or `cuda:1`, a GPU by its number; `auto`, what CORTADO_DEVICE names or
+   * else the first GPU, or the CPU where there is none; `cuda-sim`, the GPU's code run by the CPU, for tests. Default
+   * `auto`; with `weightsOf` that model's.
+   */
   readonly device?: string;
   /** Images that one run takes at most; fewer are always welcome. Default: the graph's own. */
   readonly batch?: number;
@@ -36,16 +41,18 @@ export async function compile<I extends string, O extends string>(
   graph: Graph<I, O>,
   options: CompileOptions = {},
 ): Promise<Model<I, O>> {
-  const { device = 'auto', precision = 'float32' } = options;
-  if (device !== 'auto' && device !== 'cpu')
-    throw new DeviceError(`device: expected auto or cpu, got ${device}; "cortado doctor" tells what this machine has`);
+  const { precision = 'float32' } = options;
   if (precision !== 'float32') throw new UsageError(`precision: expected float32, got ${precision}`);
   const { weightsOf, solver } = options;
   if (weightsOf && solver)
     throw new UsageError(
       `${graph.name}: expected either a solver or weightsOf, whose own solver updates them, got both`,
     );
+  const device = weightsOf ? weightsOf.device : openDevice(options.device);
+  if (weightsOf && options.device !== undefined && openDevice(options.device) !== device)
+    throw new UsageError(`${graph.name}: expected the device of weightsOf, ${device.name}, got ${options.device}`);
   const model = new Model(graph, {
+    device,
     batch: whole('batch', options.batch ?? graph.batch, 1, 2 ** 31),
     threads: whole('threads', options.threads ?? info().threads, 1, 1024),
     seed: whole('seed', options.seed ?? 1, 0, Number.MAX_SAFE_INTEGER),

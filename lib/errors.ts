@@ -54,10 +54,38 @@ export class UsageError extends CortadoError {
   }
 }
 
+/** Why a device cannot be had. */
+export type DeviceProblem =
+  | 'unknown' // no such name
+  | 'not-built' // the library of its kernels is not there
+  | 'broken' // it is there and does not load
+  | 'no-driver'
+  | 'old-driver'
+  | 'no-device' // a driver, but no device
+  | 'no-such-index'
+  | 'refused'; // any other answer of its driver
+
+/** What a DeviceError tells besides its message, where a device could not be opened. */
+export interface DeviceDetails {
+  readonly problem: DeviceProblem;
+  /** What was tried: a file, a call. */
+  readonly tried: string;
+  /** The command that mends it, where there is one. */
+  readonly fix?: string | undefined;
+}
+
 /** A device that is not there, is lost, or refused a call. */
 export class DeviceError extends CortadoError {
-  constructor(message: string, options?: ErrorOptions) {
+  /** Set where the device could not be opened. */
+  readonly problem: DeviceProblem | undefined;
+  readonly tried: string | undefined;
+  readonly fix: string | undefined;
+
+  constructor(message: string, options?: ErrorOptions & Partial<DeviceDetails>) {
     super('DEVICE', message, options);
+    this.problem = options?.problem;
+    this.tried = options?.tried;
+    this.fix = options?.fix;
   }
 }
 

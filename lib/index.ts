@@ -1,4 +1,5 @@
 export { compile, type CompileOptions } from './compile.js';
+export type { Device } from './device.js';
 export { toDot } from './dot.js';
 export * from './errors.js';
 export type { Feed } from './feed.js';

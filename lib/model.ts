@@ -1,3 +1,4 @@
+import type { Device } from './device.js';
 import { GraphError, UsageError } from './errors.js';
 import { checkFeeds, dataOf, type Checked, type Feed } from './feed.js';
 import type { Graph, Value } from './graph.js';
@@ -64,6 +65,11 @@ export class Model<I extends string = string, O extends string = string> {
   /** Images that one run takes at most. */
   get batch(): number {
     return this.#runtime.options.batch;
+  }
+
+  /** Where it lives and runs. */
+  get device(): Device {
+    return this.#runtime.options.device;
   }
 
   get threads(): number {

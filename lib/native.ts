@@ -1,5 +1,6 @@
+import { dirname } from 'node:path';
 import { CortadoError, errorOf } from './errors.js';
-import { findAddon } from './native-loader.js';
+import { buildCommand, findAddon } from './native-loader.js';
 import type { Attributes } from './op.js';
 import type { DType } from './program.js';
 import type { Shape } from './shape.js';
@@ -35,7 +36,26 @@ export interface NativeImages {
   readonly shift?: Float32Array | undefined;
 }
 
-/** A block of native memory. */
+/** An open device. */
+export type NativeDevice = object;
+
+/** What the library of a device finds on this machine; versions as CUDA numbers them, 0 where there is none. */
+export interface NativeFinding {
+  readonly driver: number;
+  readonly runtime: number;
+  readonly devices: number;
+  readonly error: NativeFailure | null;
+}
+
+/** A call that a device's driver refused. */
+export interface NativeFailure {
+  readonly call: string;
+  readonly code: number;
+  readonly name: string;
+  readonly text: string;
+}
+
+/** A block of a device's memory. */
 export interface NativeMemory {
   readonly bytes: number;
   /** Copies elements [start, end) of `array`, as float32, to byte `offset`. Uint32Arrays are copied as they are. */
@@ -51,6 +71,7 @@ export interface NativeMemory {
 }
 
 export interface NativePlanSpec {
+  /** Of one device, on which the plan runs. */
   readonly memories: readonly NativeMemory[];
   readonly tensors: readonly {
     readonly memory: number;
@@ -90,21 +111,38 @@ export interface NativePlan {
 
 interface Addon {
   info(): NativeInfo;
-  readonly Memory: new (bytes: number) => NativeMemory;
+  readonly Device: {
+    new (library: string, index: number): NativeDevice;
+    examine(library: string): NativeFinding;
+  };
+  readonly Memory: new (bytes: number, device?: NativeDevice) => NativeMemory;
   readonly Plan: new (spec: NativePlanSpec) => NativePlan;
 }
 
-let loaded: Addon | undefined;
+export { buildCommand };
+
+let loaded: { readonly addon: Addon; readonly path: string } | undefined;
 
 function addon(): Addon {
-  return (loaded ??= findAddon().addon as Addon);
+  return (loaded ??= findAddon() as { readonly addon: Addon; readonly path: string }).addon;
 }
+
+/** The folder of the addon, where the libraries of other devices lie. @throws {AddonError} */
+export const addonFolder = (): string => (addon(), dirname(loaded!.path));
 
 /** @throws {AddonError} when there is no addon; {DeviceError} when CORTADO_ISA cannot be had */
 export const info = (): NativeInfo => rethrow(() => addon().info());
 
-/** @throws {OutOfMemoryError} */
-export const allocate = (bytes: number): NativeMemory => rethrow(() => new (addon().Memory)(bytes));
+/** Opens a device of a library. @throws {DeviceError} */
+export const openLibrary = (library: string, index: number): NativeDevice =>
+  rethrow(() => new (addon().Device)(library, index));
+
+/** What the library finds, without opening any device. @throws {DeviceError} when it does not load */
+export const examineLibrary = (library: string): NativeFinding => rethrow(() => addon().Device.examine(library));
+
+/** Memory of a device; undefined: the CPU. @throws {OutOfMemoryError} */
+export const allocate = (bytes: number, device?: NativeDevice): NativeMemory =>
+  rethrow(() => new (addon().Memory)(bytes, device));
 
 /** Checks and prepares every step. @throws {CortadoError} */
 export const prepare = (spec: NativePlanSpec): NativePlan => rethrow(() => new (addon().Plan)(spec));

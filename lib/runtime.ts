@@ -1,3 +1,4 @@
+import type { Device } from './device.js';
 import { DisposedError, GraphError } from './errors.js';
 import { stage, type Checked } from './feed.js';
 import type { Graph, Value } from './graph.js';
@@ -11,6 +12,7 @@ import { checkShared, initialPlan, layOutState, readPlan, type StateLayout } fro
 import type { Tensor } from './tensor.js';
 
 export interface RuntimeOptions {
+  readonly device: Device;
   readonly batch: number;
   readonly threads: number;
   readonly seed: number;
@@ -80,7 +82,7 @@ export class Runtime {
     if (owner) owner.#live();
     if (owner) checkShared(graph, owner.#state);
     this.#state = owner ? owner.#state : layOutState(graph, solver);
-    this.#stateMemory = owner ? owner.#stateMemory : allocate(this.#state.bytes);
+    this.#stateMemory = owner ? owner.#stateMemory : allocate(this.#state.bytes, options.device.native);
   }
 
   /** The plan for a goal; planned once. @throws {DisposedError} or what lowering throws */
@@ -104,7 +106,7 @@ export class Runtime {
   /** Draws the parameters and clears the solver's history. */
   initialize(): Promise<void> {
     return this.#enqueue(async () => {
-      const memory = allocate(256);
+      const memory = allocate(256, this.options.device.native);
       try {
         memory.write(0, this.#randomState(), 0, 4);
         const native = prepare(initialPlan(this.#state, this.#stateMemory, memory, this.options.threads));
@@ -271,7 +273,7 @@ export class Runtime {
     for (const plan of this.#plans.values()) plan.dispose();
     this.#arena?.dispose();
     this.#arena = undefined;
-    return (this.#arena = allocate(bytes));
+    return (this.#arena = allocate(bytes, this.options.device.native));
   }
 
   #randomState(): Uint32Array {

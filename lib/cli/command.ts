@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { CommanderError, InvalidArgumentError, Option } from 'commander';
+import { CommanderError, InvalidArgumentError } from 'commander';
 import { CortadoError } from '../errors.js';
 
 /** What every command takes. */
@@ -32,7 +32,7 @@ export function addCommand(program: Command, usage: string, description: string)
 /** Adds --device and --threads. */
 export function computing(command: Command): Command {
   return command
-    .addOption(new Option('--device <name>', 'where to compute').choices(['auto', 'cpu', 'cuda']).default('auto'))
+    .option('--device <name>', 'where to compute: auto, cpu, cuda or cuda:1', 'auto')
     .option('--threads <n>', 'CPU threads (default: the physical cores)', positiveInteger);
 }
 

@@ -1,17 +1,11 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { buildCommand } from '../native-loader.js';
+import { buildCudaCommand, cudaVersion, hasNvidiaCard } from '../device.js';
+import type { NativeFailure } from '../native.js';
 import type { Finding } from './finding.js';
 import { findLibrary, type Wanted } from './libraries.js';
 import { installCommand, nvcc } from './toolchain.js';
-
-interface CudaError {
-  readonly call: string;
-  readonly code: number;
-  readonly name: string;
-  readonly text: string;
-}
 
 /** A GPU as the CUDA backend sees it; `error` is null where one of our kernels ran there. */
 export interface GpuDevice {
@@ -21,7 +15,7 @@ export interface GpuDevice {
   readonly memory?: number;
   readonly free?: number;
   readonly multiprocessors?: number;
-  readonly error: CudaError | null;
+  readonly error: NativeFailure | null;
 }
 
 /** What native/cuda/probe.h describes. */
@@ -30,7 +24,7 @@ interface Probe {
   readonly built: { readonly toolkit: number; readonly architectures: string };
   readonly driver: number;
   readonly runtime: number;
-  readonly error: CudaError | null;
+  readonly error: NativeFailure | null;
   readonly devices: readonly GpuDevice[];
 }
 
@@ -82,11 +76,6 @@ export function examineGpu(addonPath: string): GpuReport {
   return { usable: devices.some(({ error }) => error === null), findings, devices };
 }
 
-/** CUDA's version number as people write it: 13000 is 13.0. */
-function version(number: number): string {
-  return `${Math.floor(number / 1000)}.${Math.floor((number % 1000) / 10)}`;
-}
-
 /** Runs the probe beside the backend: its report, what went wrong, or undefined where the backend is not built. */
 function runProbe(folder: string): Probe | string | undefined {
   const program = join(folder, windows ? 'cortado_cuda_probe.exe' : 'cortado_cuda_probe');
@@ -107,7 +96,7 @@ function driver(probe: Probe | string | undefined): Finding {
   const name = 'NVIDIA driver';
   const { path, looked, complaints } = findLibrary(driverLibrary, undefined);
   if (path !== undefined) {
-    const known = typeof probe === 'object' && probe.driver > 0 ? `, up to CUDA ${version(probe.driver)}` : '';
+    const known = typeof probe === 'object' && probe.driver > 0 ? `, up to CUDA ${cudaVersion(probe.driver)}` : '';
     return { name, state: 'ok', found: `${path}${known}`, looked };
   }
   if (complaints.length > 0)
@@ -124,25 +113,11 @@ function driverCommand(): string {
   return installCommand('driver', 'install the NVIDIA driver for this card');
 }
 
-/** True when a display or compute card of NVIDIA's vendor number is on the bus (or the bus cannot be read). */
-function hasNvidiaCard(): boolean {
-  const bus = '/sys/bus/pci/devices';
-  if (!existsSync(bus)) return existsSync('/dev/dxg') || windows;
-  const read = (device: string, file: string): string => readFileSync(join(bus, device, file), 'utf8').trim();
-  return readdirSync(bus).some((device) => {
-    try {
-      return read(device, 'vendor') === '0x10de' && read(device, 'class').startsWith('0x03');
-    } catch {
-      return false;
-    }
-  });
-}
-
 /** The runtime is linked into the backend; the toolkit is what builds it. */
 function runtime(probe: Probe | string | undefined): Finding {
   const name = 'CUDA runtime';
   if (typeof probe === 'object') {
-    return { name, state: 'ok', found: `${version(probe.runtime)}, inside the CUDA backend`, looked: [] };
+    return { name, state: 'ok', found: `${cudaVersion(probe.runtime)}, inside the CUDA backend`, looked: [] };
   }
   const { found, looked, fix } = nvcc();
   if (found === undefined) {
@@ -161,10 +136,10 @@ function library(name: string, wanted: Wanted, folder: string, fix: string): Fin
 function backend(folder: string, probe: Probe | string | undefined): Finding {
   const name = 'CUDA backend';
   const path = join(folder, windows ? 'cortado_cuda.dll' : 'cortado_cuda.so');
-  const fix = buildCommand().startsWith('npm') ? 'npm run build:cuda' : 'npx cortado build --cuda';
+  const fix = buildCudaCommand();
   if (probe === undefined) return { name, state: 'missing', found: 'not built', looked: [path], fix };
   if (typeof probe === 'string') return { name, state: 'broken', found: probe, looked: [path], fix };
-  const built = `CUDA ${version(probe.built.toolkit)}, for ${probe.built.architectures}`;
+  const built = `CUDA ${cudaVersion(probe.built.toolkit)}, for ${probe.built.architectures}`;
   return { name, state: 'ok', found: `${path} (${built})`, looked: [path] };
 }
 
@@ -189,24 +164,24 @@ function line({ index, name, computeCapability, memory, error }: GpuDevice): str
   return `${index}: ${name ?? 'unknown'} (${computeCapability ?? '?'}${size}) ${verdict}`;
 }
 
-function describe({ call, code, name, text }: CudaError): string {
+function describe({ call, code, name, text }: NativeFailure): string {
   return `${call} answered ${code} (${name}: ${text})`;
 }
 
 /** What mends a CUDA error, for those that have a known cause. Numbers: cudaError_t. */
-function remedy(error: CudaError | null, probe: Probe, device?: GpuDevice): string | undefined {
+function remedy(error: NativeFailure | null, probe: Probe, device?: GpuDevice): string | undefined {
   switch (error?.code) {
     case 35: // InsufficientDriver
       return probe.driver === 0
         ? undefined // No driver at all: its own line says what to do.
-        : `update the NVIDIA driver: it knows CUDA ${version(probe.driver)}, ${version(probe.runtime)} is needed`;
+        : `update the NVIDIA driver: it knows CUDA ${cudaVersion(probe.driver)}, ${cudaVersion(probe.runtime)} is needed`;
     case 100: // NoDevice
       return 'see whether nvidia-smi lists the card, and unset CUDA_VISIBLE_DEVICES';
     case 209: // NoKernelImageForDevice
     case 222: {
       // UnsupportedPtxVersion
       const architecture = device?.computeCapability?.replace('.', '') ?? 'native';
-      return `CORTADO_CUDA_ARCHITECTURES=${architecture} ${buildCommand().replace('build:native', 'build:cuda')}`;
+      return `CORTADO_CUDA_ARCHITECTURES=${architecture} ${buildCudaCommand()}`;
     }
     case 803: // SystemDriverMismatch
       return 'reboot: the driver was updated and the old one is still loaded';

@@ -2,6 +2,7 @@
 
 #include "../core/memory.h"
 #include "../cpu/device.h"
+#include "device.h"
 #include "guard.h"
 #include "memory.h"
 #include "plan.h"
@@ -29,6 +30,7 @@ Napi::Value info(const Napi::CallbackInfo& call) {
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   guard(env, [&] { env.SetInstanceData(new Runs(env)); });  // Node deletes it with the environment
+  exports.Set("Device", DeviceObject::define(env));
   exports.Set("Memory", MemoryObject::define(env));
   exports.Set("Plan", PlanObject::define(env));
   exports.Set("info", Napi::Function::New<info>(env, "info"));

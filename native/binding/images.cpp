@@ -64,7 +64,7 @@ Normalization normalization_of(const Extents& e, const Napi::Value (&arrays)[5],
 
 }  // namespace
 
-void write_images(const Memory& memory, size_t offset, const Napi::Value& images, size_t first, size_t last) {
+void write_images(Memory& memory, size_t offset, const Napi::Value& images, size_t first, size_t last) {
   if (!images.IsObject()) fail("USAGE", "images: expected an object");
   const Napi::Object object = images.As<Napi::Object>();
   const Extents extents = extents_of(object);
@@ -80,17 +80,19 @@ void write_images(const Memory& memory, size_t offset, const Napi::Value& images
   if (offset > memory.bytes() || product(last - first, picture) > (memory.bytes() - offset) / sizeof(float))
     fail("INTERNAL", "images: %zu pictures at byte %zu do not fit", last - first, offset);
   const Normalization n = normalization_of(extents, arrays, last);
-  float* to = reinterpret_cast<float*>(memory.data() + offset);
   const auto begin = static_cast<int64_t>(first), end = static_cast<int64_t>(last);
-  switch (pixels.type) {
-    case napi_float32_array:
-      return normalize(n, static_cast<const float*>(pixels.data), begin, end, to);
-    case napi_uint8_array:
-    case napi_uint8_clamped_array:
-      return normalize(n, static_cast<const uint8_t*>(pixels.data), begin, end, to);
-    default:
-      fail("USAGE", "images: expected a Float32Array or Uint8Array");
-  }
+  memory.write(offset, (last - first) * picture * sizeof(float), [&](uint8_t* place) {
+    float* to = reinterpret_cast<float*>(place);
+    switch (pixels.type) {
+      case napi_float32_array:
+        return normalize(n, static_cast<const float*>(pixels.data), begin, end, to);
+      case napi_uint8_array:
+      case napi_uint8_clamped_array:
+        return normalize(n, static_cast<const uint8_t*>(pixels.data), begin, end, to);
+      default:
+        fail("USAGE", "images: expected a Float32Array or Uint8Array");
+    }
+  });
 }
 
 }  // namespace cortado::binding

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "arrays.h"
+#include "device.h"
 #include "guard.h"
 #include "images.h"
 
@@ -21,20 +22,8 @@ void convert(uint8_t* to, const void* from, size_t start, size_t count) {
                  [](From value) { return static_cast<float>(value); });
 }
 
-/// Copies elements [start, end) of a typed array as float32; 32-bit unsigned arrays are copied as they are (random
-/// state).
-void write_elements(const Memory& memory, size_t offset, const Elements& array, size_t start, size_t end) {
-  if (end > array.length || start > end) {
-    fail("USAGE", "memory: expected elements within the array's %zu, got [%zu, %zu): was its buffer transferred?",
-         array.length, start, end);
-  }
-  const size_t count = end - start;
-  if (offset > memory.bytes() || count > (memory.bytes() - offset) / sizeof(float))
-    fail("INTERNAL", "memory: %zu elements at byte %zu do not fit", count, offset);
-  if (offset % sizeof(float) != 0) fail("INTERNAL", "memory: expected a multiple of 4 as offset, got %zu", offset);
-  if (count == 0) return;
+void put(const Elements& array, size_t start, size_t count, uint8_t* to) {
   const void* from = array.data;
-  uint8_t* to = memory.data() + offset;
   switch (array.type) {
     case napi_float32_array:
     case napi_uint32_array:
@@ -52,6 +41,22 @@ void write_elements(const Memory& memory, size_t offset, const Elements& array, 
   }
 }
 
+/// Copies elements [start, end) of a typed array as float32; 32-bit unsigned arrays are copied as they are (random
+/// state).
+void write_elements(Memory& memory, size_t offset, const Elements& array, size_t start, size_t end) {
+  if (end > array.length || start > end) {
+    fail("USAGE", "memory: expected elements within the array's %zu, got [%zu, %zu): was its buffer transferred?",
+         array.length, start, end);
+  }
+  const size_t count = end - start;
+  if (offset > memory.bytes() || count > (memory.bytes() - offset) / sizeof(float))
+    fail("INTERNAL", "memory: %zu elements at byte %zu do not fit", count, offset);
+  if (offset % sizeof(float) != 0) fail("INTERNAL", "memory: expected a multiple of 4 as offset, got %zu", offset);
+  if (count == 0) return;
+  const auto fill = [&array, start, count](uint8_t* to) { put(array, start, count, to); };
+  memory.write(offset, count * sizeof(float), fill);
+}
+
 }  // namespace
 
 Napi::Function MemoryObject::define(Napi::Env env) {
@@ -63,7 +68,9 @@ Napi::Function MemoryObject::define(Napi::Env env) {
 
 MemoryObject::MemoryObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<MemoryObject>(info) {
   guard(info.Env(), [&] {
-    memory_ = std::make_shared<Memory>(whole(info[0], "bytes"));
+    const size_t bytes = whole(info[0], "bytes");
+    device_ = device_of(info[1]);
+    memory_ = device_->allocate(bytes);
     Napi::MemoryManagement::AdjustExternalMemory(info.Env(), static_cast<int64_t>(memory_->bytes()));
     info.This().As<Napi::Object>().TypeTag(&kMemoryTag);
   });

@@ -4,12 +4,12 @@
 
 #include <memory>
 
-#include "../core/memory.h"
+#include "../core/device.h"
 
 namespace cortado::binding {
 
-/// new Memory(bytes) · bytes · write(offset, array, start, end) · writeImages(offset, images, first, last) · dispose().
-/// V8 is told of its size.
+/// new Memory(bytes, device?) · bytes · write(offset, array, start, end) · writeImages(offset, images, first, last) ·
+/// dispose(). V8 is told of its size.
 class MemoryObject : public Napi::ObjectWrap<MemoryObject> {
  public:
   static Napi::Function define(Napi::Env env);
@@ -21,6 +21,7 @@ class MemoryObject : public Napi::ObjectWrap<MemoryObject> {
 
   /// A share of the block. Throws Error DISPOSED.
   std::shared_ptr<Memory> share() const;
+  const std::shared_ptr<Device>& device() const { return device_; }
   void Finalize(Napi::BasicEnv env) override;
 
  private:
@@ -29,6 +30,7 @@ class MemoryObject : public Napi::ObjectWrap<MemoryObject> {
   Napi::Value write_images(const Napi::CallbackInfo& info);
   Napi::Value dispose(const Napi::CallbackInfo& info);
 
+  std::shared_ptr<Device> device_;
   std::shared_ptr<Memory> memory_;
 };
 

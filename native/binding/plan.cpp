@@ -95,8 +95,16 @@ StepSpec parse_step(const Napi::Value& value) {
   return step;
 }
 
-std::shared_ptr<Memory> parse_memory(const Napi::Value& value) {
-  return MemoryObject::Unwrap(object_of(value, "a memory"))->share();
+/// The plan's memories, and the device that all of them must be of: without any, the CPU.
+std::vector<std::shared_ptr<Memory>> memories_of(const Napi::Value& value, std::shared_ptr<Device>& device) {
+  auto memories = list_of<std::shared_ptr<Memory>>(value, [&device](const Napi::Value& item) {
+    const MemoryObject& memory = *MemoryObject::Unwrap(object_of(item, "a memory"));
+    if (!device) device = memory.device();
+    if (memory.device() != device) fail("INTERNAL", "plan: expected memories of one device");
+    return memory.share();
+  });
+  if (!device) device = cpu::open();
+  return memories;
 }
 
 }  // namespace
@@ -112,10 +120,10 @@ PlanObject::PlanObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<PlanOb
   guard(info.Env(), [&] {
     if (!info[0].IsObject()) fail("INTERNAL", "plan: expected a description");
     const Napi::Object spec = info[0].As<Napi::Object>();
+    auto memories = memories_of(spec.Get("memories"), device_);
     plan_ = std::make_shared<const Plan>(
-        cpu::kernels(),
-        PlanSpec{list_of<std::shared_ptr<Memory>>(spec.Get("memories"), parse_memory),
-                 list_of<TensorSpec>(spec.Get("tensors"), parse_tensor),
+        device_,
+        PlanSpec{std::move(memories), list_of<TensorSpec>(spec.Get("tensors"), parse_tensor),
                  list_of<StepSpec>(spec.Get("steps"), parse_step), threads_of(spec.Get("threads")),
                  spec.Get("commit").IsUndefined() ? INT_MAX : index_of(spec.Get("commit")),
                  spec.Get("guards").IsUndefined() ? std::vector<int>{} : list_of<int>(spec.Get("guards"), index_of)});
@@ -133,15 +141,16 @@ Napi::Value PlanObject::run(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return guard(env, [&]() -> Napi::Value {
     if (!plan_) fail("DISPOSED", "run: expected a live plan, got a disposed one");
-    auto job = std::make_shared<Job>(env);
-    job->plan = plan_;
-    job->outputs = list_of<int>(info[0], index_of);
-    for (const int index : job->outputs)
+    auto call = std::make_shared<Call>(env);
+    Job& job = *call->job;
+    job.plan = plan_;
+    job.outputs = list_of<int>(info[0], index_of);
+    for (const int index : job.outputs)
       if (index < 0 || index >= plan_->tensors()) fail("INTERNAL", "run: no tensor %d", index);
-    job->profile = info[1].ToBoolean();
-    env.GetInstanceData<Runs>()->start(job);
-    job_ = job;
-    return job->deferred.Promise();
+    job.profile = info[1].ToBoolean();
+    env.GetInstanceData<Runs>()->start(call, device_);
+    job_ = call->job;
+    return call->deferred.Promise();
   });
 }
 

@@ -4,11 +4,9 @@
 
 #include <memory>
 
-#include "../core/plan.h"
+#include "../core/job.h"
 
 namespace cortado::binding {
-
-struct Job;
 
 /// new Plan({ memories, tensors, steps, threads, commit?, guards? }) · run(outputs, profile) → promise · cancel() ·
 /// scratchBytes · dispose(). The promise gives { results: Float32Array[], milliseconds?: Float64Array }, or null when
@@ -29,6 +27,7 @@ class PlanObject : public Napi::ObjectWrap<PlanObject> {
   Napi::Value scratch_bytes(const Napi::CallbackInfo& info);
   Napi::Value dispose(const Napi::CallbackInfo& info);
 
+  std::shared_ptr<Device> device_;
   std::shared_ptr<const Plan> plan_;
   std::weak_ptr<Job> job_;
 };

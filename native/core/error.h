@@ -2,8 +2,9 @@
 
 namespace cortado {
 
-/// The only exception that native code throws. `code` is one of the codes of lib/errors.ts.
-struct Error {
+/// The only exception that native code throws. `code` is one of the codes of lib/errors.ts. Visible, since it crosses
+/// from a device's library into the addon.
+struct __attribute__((visibility("default"))) Error {
   char code[32];
   char message[480];
 };

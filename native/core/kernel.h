@@ -36,19 +36,29 @@ class Prepare {
   ~Prepare() = default;
 };
 
-/// What a kernel is given each time it runs.
+/// What a kernel of the CPU is given each time it runs.
 struct Run {
   Threads& threads;
   void* scratch;
 };
 
 /// An entry of a device's table. A prepared kernel is a trivially copyable struct K with `explicit K(Prepare&)` and
-/// `void run(const Run&) const`; prepare() makes one in memory that the plan owns.
+/// `void run(const R&) const`, where R is what the device gives its kernels: the CPU a Run. prepare() makes one in
+/// memory that the plan owns.
 struct Kernel {
   const char* name;
   size_t bytes;
   void (*prepare)(void* place, Prepare& step);
-  void (*run)(const void* prepared, const Run& run);
+  void (*run)(const void* prepared, const void* run);
 };
+
+/// The table's entry for the type K.
+template <class K, class R>
+constexpr Kernel make_kernel(const char* name) {
+  static_assert(__is_trivially_copyable(K), "a prepared kernel is plain data");
+  return {
+      name, sizeof(K), [](void* place, Prepare& step) { *static_cast<K*>(place) = K(step); },
+      [](const void* prepared, const void* run) { static_cast<const K*>(prepared)->run(*static_cast<const R*>(run)); }};
+}
 
 }  // namespace cortado

@@ -3,28 +3,34 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <memory>
+#include <functional>
 
 namespace cortado {
 
 /// Bytes that this process can still get: of the machine and of its control group, whichever is less.
 size_t available_memory();
 
-/// One block of a device's memory, page aligned. Plans hold a share of it, so it outlives every run that uses it.
+/// One block of a device's memory. Plans hold a share of it, so it outlives every run that uses it.
 class Memory {
  public:
-  /// Throws Error OUT_OF_MEMORY when the machine cannot give that much: it would promise it, and kill the process
-  /// later.
-  explicit Memory(size_t bytes);
+  virtual ~Memory() = default;
+  Memory(const Memory&) = delete;
+  Memory& operator=(const Memory&) = delete;
+
   size_t bytes() const { return bytes_; }
-  uint8_t* data() const { return data_.get(); }
+  /// Where it begins, at a multiple of 256, as the device's kernels see it; only the CPU's is for the host to follow.
+  uint8_t* data() const { return data_; }
+
+  /// Has `fill` write `bytes` bytes on the host, which every run that is given afterwards finds at `offset`. What
+  /// `fill` throws comes back to the caller; the place then holds anything.
+  virtual void write(size_t offset, size_t bytes, const std::function<void(uint8_t*)>& fill) = 0;
+
+ protected:
+  Memory(size_t bytes, uint8_t* data) : bytes_(bytes), data_(data) {}
 
  private:
-  struct Free {
-    void operator()(uint8_t* data) const;
-  };
   size_t bytes_;
-  std::unique_ptr<uint8_t, Free> data_;
+  uint8_t* data_;
 };
 
 }  // namespace cortado

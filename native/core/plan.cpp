@@ -1,7 +1,6 @@
 #include "plan.h"
 
 #include <algorithm>
-#include <chrono>
 #include <set>
 
 #include "error.h"
@@ -107,14 +106,8 @@ class StepReader final : public Prepare {
 
 }  // namespace
 
-const Kernel* KernelTable::find(std::string_view name) const {
-  const Kernel* end = first_ + count_;
-  const Kernel* found = std::find_if(first_, end, [name](const Kernel& kernel) { return name == kernel.name; });
-  return found == end ? nullptr : found;
-}
-
-Plan::Plan(const KernelTable& table, PlanSpec spec)
-    : memories_(std::move(spec.memories)), threads_(spec.threads), commit_(spec.commit) {
+Plan::Plan(std::shared_ptr<Device> device, PlanSpec spec)
+    : device_(std::move(device)), memories_(std::move(spec.memories)), threads_(spec.threads), commit_(spec.commit) {
   tensors_.reserve(spec.tensors.size());
   for (const TensorSpec& tensor : spec.tensors) tensors_.push_back(place(tensor, memories_, tensors_.size()));
   size_t scratch = 0;
@@ -123,10 +116,10 @@ Plan::Plan(const KernelTable& table, PlanSpec spec)
       if (index >= tensors()) fail("INTERNAL", "%s: no tensor %d", step.label.c_str(), index);
     for (const int index : step.outputs)
       if (index >= tensors()) fail("INTERNAL", "%s: no tensor %d", step.label.c_str(), index);
-    const Kernel* kernel = table.find(step.kernel);
+    const Kernel* kernel = device_->kernels().find(step.kernel);
     if (!kernel) fail("INTERNAL", "%s: this device has no kernel %s", step.label.c_str(), step.kernel.c_str());
     StepReader reader(step, tensors_, threads_);
-    Prepared prepared{kernel, std::make_unique<std::byte[]>(kernel->bytes)};
+    PreparedStep prepared{kernel, std::make_unique<std::byte[]>(kernel->bytes)};
     kernel->prepare(prepared.state.get(), reader);
     reader.check_all_read();
     scratch = std::max(scratch, reader.scratch_bytes());
@@ -137,24 +130,7 @@ Plan::Plan(const KernelTable& table, PlanSpec spec)
       fail("INTERNAL", "plan: no flag %d to guard the commit", index);
     guards_.push_back(static_cast<const int32_t*>(tensor(index).data));
   }
-  if (scratch > 0) scratch_ = std::make_unique<Memory>(scratch);
-}
-
-bool Plan::guarded() const {
-  return std::any_of(guards_.begin(), guards_.end(), [](const int32_t* flag) { return *flag != 0; });
-}
-
-bool Plan::run(Threads& threads, const std::atomic<bool>& cancelled, std::vector<double>* milliseconds) const {
-  using Clock = std::chrono::steady_clock;
-  const Run run{threads, scratch_ ? scratch_->data() : nullptr};
-  for (int i = 0; const Prepared& step : steps_) {
-    if (i <= commit_ && cancelled.load(std::memory_order_relaxed)) return false;
-    if (i++ == commit_ && guarded()) return true;
-    const auto start = milliseconds ? Clock::now() : Clock::time_point{};
-    step.kernel->run(step.state.get(), run);
-    if (milliseconds) milliseconds->push_back(std::chrono::duration<double, std::milli>(Clock::now() - start).count());
-  }
-  return true;
+  if (scratch > 0) scratch_ = device_->allocate(scratch);
 }
 
 }  // namespace cortado

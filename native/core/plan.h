@@ -1,27 +1,13 @@
 #pragma once
 
-#include <atomic>
 #include <map>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
 
-#include "kernel.h"
-#include "memory.h"
+#include "device.h"
 
 namespace cortado {
-
-/// What a device offers: its kernels.
-class KernelTable {
- public:
-  KernelTable(const Kernel* first, int count) : first_(first), count_(count) {}
-  const Kernel* find(std::string_view name) const;
-
- private:
-  const Kernel* first_;
-  int count_;
-};
 
 /// A tensor's place, as the planner gives it.
 struct TensorSpec {
@@ -47,35 +33,52 @@ struct PlanSpec {
   std::vector<int> guards;  // i32 flags: where one is raised when the commit is reached, the run ends there
 };
 
-/// A program ready to run: every tensor checked against its memory, every kernel prepared, once. A run is a loop.
+/// One kernel call, prepared.
+struct PreparedStep {
+  const Kernel* kernel;
+  std::unique_ptr<std::byte[]> state;
+
+  /// `run` is what the device gives its kernels.
+  void run(const void* run) const { kernel->run(state.get(), run); }
+};
+
+/// What a device keeps with a plan, such as a recorded graph.
+class Recording {
+ public:
+  virtual ~Recording() = default;
+};
+
+/// A program ready to run on a device: every tensor checked against its memory, every kernel prepared, once. A run is a
+/// loop over the steps.
 class Plan {
  public:
-  Plan(const KernelTable& table, PlanSpec spec);
+  Plan(std::shared_ptr<Device> device, PlanSpec spec);
 
-  /// Runs every step in order. Stops between steps before the commit once `cancelled` is set, and returns false. Ends
-  /// at the commit when a guard's flag is raised, and returns true: the flags are for the caller to read.
-  /// `milliseconds`, when given, receives each step's time.
-  bool run(Threads& threads, const std::atomic<bool>& cancelled, std::vector<double>* milliseconds) const;
-
+  Device& device() const { return *device_; }
   const Tensor& tensor(int index) const { return tensors_.at(static_cast<size_t>(index)); }
   int tensors() const { return static_cast<int>(tensors_.size()); }
+  const std::vector<PreparedStep>& steps() const { return steps_; }
   int threads() const { return threads_; }
+  /// From this step on a run is no longer cancelled.
+  int commit() const { return commit_; }
+  /// Flags: where one is raised when the commit is reached, the run ends there.
+  const std::vector<const int32_t*>& guards() const { return guards_; }
+  void* scratch() const { return scratch_ ? scratch_->data() : nullptr; }
   size_t scratch_bytes() const { return scratch_ ? scratch_->bytes() : 0; }
 
- private:
-  bool guarded() const;
+  /// The device's own; only the thread that runs the plan touches it.
+  std::unique_ptr<Recording>& recording() const { return recording_; }
 
-  struct Prepared {
-    const Kernel* kernel;
-    std::unique_ptr<std::byte[]> state;
-  };
+ private:
+  std::shared_ptr<Device> device_;  // first: all others are of it
   std::vector<std::shared_ptr<Memory>> memories_;
   std::vector<Tensor> tensors_;
-  std::vector<Prepared> steps_;
+  std::vector<PreparedStep> steps_;
   std::unique_ptr<Memory> scratch_;
   int threads_;
   int commit_;
   std::vector<const int32_t*> guards_;
+  mutable std::unique_ptr<Recording> recording_;
 };
 
 }  // namespace cortado

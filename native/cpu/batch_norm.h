@@ -6,12 +6,6 @@
 
 namespace cortado::CORTADO_ISA {
 
-CORTADO_INLINE Channels channels_of(Prepare& step, const Tensor& x) {
-  step.expect(x.rank > 0 && holds(x, x.size()) && x.size() > 0, "channels");
-  if (x.rank == 1) return {x.dim[0], 1, 1};
-  return {x.dim[0], x.dim[1], x.count(2, x.rank)};
-}
-
 /// mean(channel) = the channel's mean, and done(channel, variance), the mean square of what is left.
 template <class Done>
 CORTADO_INLINE void moments(Threads& team, const Channels& s, const float* x, float* mean, const Done& done) {
@@ -187,13 +181,6 @@ struct BatchNormGlobalGrad {
     });
   }
 };
-
-/// Each image, or each plane, as one channel of an image that holds them all.
-CORTADO_INLINE Channels rows_of(Prepare& step, const Tensor& x, bool across_channels) {
-  step.expect(x.rank > 0 && holds(x, x.size()) && x.size() > 0, "images");
-  const int64_t rows = across_channels || x.rank < 2 ? x.dim[0] : x.dim[0] * x.dim[1];
-  return {1, rows, x.size() / rows};
-}
 
 /// x -> y, 1 / (deviation + eps), or 1 where the variance is left alone.
 struct Mvn {

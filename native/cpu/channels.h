@@ -2,29 +2,12 @@
 // inner axis, or across channels where that has one element.
 #pragma once
 
-#include "../core/kernel.h"
+#include "../kernels/channels.h"
 #include "elementwise.h"
 #include "simd.h"
 #include "slices.h"
 
 namespace cortado::CORTADO_ISA {
-
-struct Channels {
-  int64_t outer, channels, inner;
-
-  CORTADO_INLINE int64_t size() const { return outer * channels * inner; }
-  /// Elements that share a channel.
-  CORTADO_INLINE int64_t each() const { return outer * inner; }
-};
-
-/// The axes [axis, axis + numAxes) of x as channels.
-CORTADO_INLINE Channels channels_along(Prepare& step, const Tensor& x) {
-  const int64_t axis = step.integer("axis"), axes = step.integer("numAxes");
-  step.expect(axis >= 0 && axis <= x.rank && axes >= 0 && axes <= x.rank - axis, "axes of x");
-  step.expect(holds(x, x.size()) && x.size() > 0, "a tensor with axes");
-  const int first = static_cast<int>(axis), last = static_cast<int>(axis + axes);
-  return {x.count(0, first), x.count(first, last), x.count(last, x.rank)};
-}
 
 /// Where a vector of elements lies: `at` in the tensor, `lanes` long, of channel `channel` or, if kAcross, of the
 /// channels from there on.

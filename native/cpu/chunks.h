@@ -1,7 +1,7 @@
 // Long sums whose bits do not depend on the number of threads.
 #pragma once
 
-#include "../core/kernel.h"
+#include "../kernels/pairs.h"
 #include "elementwise.h"
 #include "slices.h"
 
@@ -13,21 +13,6 @@ constexpr int kChunks = 64;
 template <int K>
 CORTADO_INLINE size_t chunk_bytes() {
   return kChunks * K * sizeof(double);
-}
-
-/// The first extent of input 0, which has rows and, in input `labels`, a label for each.
-CORTADO_INLINE int64_t rows_with_labels(Prepare& step, int labels = 1) {
-  const Tensor x = step.in(0);
-  step.expect(x.rank > 0 && holds(x, x.size()) && x.size() > 0, "rows");
-  step.expect(holds(step.in(labels), x.dim[0]), "a label for every row");
-  return x.dim[0];
-}
-
-/// The first extent of inputs 0 and 1, which have the same size.
-CORTADO_INLINE int64_t rows_of_pairs(Prepare& step) {
-  const Tensor x = step.in(0);
-  step.expect(x.rank > 0 && holds(x, x.size()) && x.size() > 0 && holds(step.in(1), x.size()), "tensors of one size");
-  return x.dim[0];
 }
 
 /// K sums over n items: f(begin, end, sums) adds up one of at most kChunks fixed chunks, whose sums are then added in

@@ -1,6 +1,7 @@
 // Inner products of rows. This is the place where an algorithm is chosen for a shape.
 #pragma once
 
+#include "../kernels/products.h"
 #include "elementwise.h"
 #include "gemm.h"
 #include "gemm_few.h"
@@ -9,25 +10,6 @@
 
 namespace cortado::CORTADO_ISA {
 namespace {
-
-/// Extents of x (rows, inputs), y (rows, units) and of the weight: (units, inputs), or (inputs, units) if transpose.
-struct DenseShape {
-  int64_t rows, inputs, units;
-  bool transpose;
-
-  DenseShape(Prepare& step, const Tensor& x, const Tensor& y, const Tensor& weight, const Tensor& bias) {
-    const int64_t axis = step.integer("axis");
-    step.expect(holds(x, x.size()) && holds(y, y.size()), "inputs and outputs");
-    step.expect(axis >= 0 && axis <= x.rank && y.rank > 0, "an axis of x");
-    rows = x.count(0, static_cast<int>(axis));
-    inputs = x.count(static_cast<int>(axis), x.rank);
-    units = y.dim[y.rank - 1];
-    transpose = step.integer("transpose") != 0;
-    step.expect(rows > 0 && inputs > 0 && units > 0 && y.size() == rows * units, "as many rows of y as of x");
-    step.expect(may_hold(weight, inputs * units), "a weight for these inputs and units");
-    step.expect(may_hold(bias, units), "a bias for every unit");
-  }
-};
 
 /// C (rows, columns) = A (rows, depth) W + bias, rectified if relu, where W is stored (columns, depth) if by_rows, else
 /// (depth, columns).

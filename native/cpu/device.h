@@ -4,9 +4,13 @@
 #include <string>
 #include <vector>
 
-#include "../core/plan.h"
+#include "../core/device.h"
+#include "../core/threads.h"
 
 namespace cortado::cpu {
+
+/// The machine's cores: one device, which all who open it share, and gone with the last of them.
+std::shared_ptr<Device> open();
 
 /// The kernels of the widest instruction set that this machine runs, or of the one that CORTADO_ISA names.
 /// Throws Error DEVICE when CORTADO_ISA names one that the binary or the machine lacks.

@@ -1,7 +1,7 @@
 // Loops for formulas that make element i of the result from elements i of the inputs.
 #pragma once
 
-#include "../core/kernel.h"
+#include "../kernels/checks.h"
 
 /// The iterations of the next loop do not depend on each other, even where the result is written over an input.
 #if defined(__clang__)
@@ -14,21 +14,6 @@ namespace cortado::CORTADO_ISA {
 
 /// Elements that are worth another thread.
 constexpr int64_t kElementGrain = 1 << 14;
-
-/// Whether a tensor is there, with n elements of that type.
-CORTADO_INLINE bool holds(const Tensor& tensor, int64_t n, DType dtype = DType::f32) {
-  return tensor && tensor.size() == n && tensor.dtype == dtype;
-}
-/// The same for a tensor that may be absent.
-CORTADO_INLINE bool may_hold(const Tensor& tensor, int64_t n, DType dtype = DType::f32) {
-  return !tensor || holds(tensor, n, dtype);
-}
-
-/// A tensor that the step must have.
-CORTADO_INLINE Tensor required(Prepare& step, const Tensor& tensor, const char* what) {
-  step.expect(static_cast<bool>(tensor), what);
-  return tensor;
-}
 
 /// F has `kInputs`, a constructor that reads its attributes, and `float operator()(float...) const`.
 template <class F>

@@ -79,14 +79,6 @@ struct ScaleWgrad {
   }
 };
 
-/// The slope's extents: one for each of x's channels, or one for all.
-CORTADO_INLINE Channels slopes_of(Prepare& step, const Tensor& x, const Tensor& slope) {
-  step.expect(x.rank >= 2 && holds(x, x.size()) && x.size() > 0, "channels");
-  step.expect(holds(slope, 1) || holds(slope, x.dim[1]), "a slope for every channel");
-  if (slope.size() == 1) return {1, 1, x.size()};
-  return {x.dim[0], x.dim[1], x.count(2, x.rank)};
-}
-
 /// x, slope -> y = x where x > 0, else slope * x.
 struct Prelu {
   const float *x, *slope;

@@ -35,14 +35,7 @@
 
 namespace cortado::CORTADO_ISA {
 
-template <class K>
-static constexpr Kernel entry(const char* name) {
-  static_assert(__is_trivially_copyable(K), "a prepared kernel is plain data");
-  return {name, sizeof(K), [](void* place, Prepare& step) { *static_cast<K*>(place) = K(step); },
-          [](const void* prepared, const Run& run) { static_cast<const K*>(prepared)->run(run); }};
-}
-
-#define CORTADO_ENTRY(name, Type) entry<Type>(#name),
+#define CORTADO_ENTRY(name, Type) make_kernel<Type, Run>(#name),
 extern const Kernel kTable[];
 extern const int kTableSize;
 const Kernel kTable[] = {CORTADO_KERNELS(CORTADO_ENTRY) CORTADO_CPU_KERNELS(CORTADO_ENTRY)};

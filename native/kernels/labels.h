@@ -20,7 +20,7 @@ struct LabelRule {
   int64_t ignored;
   Normalize normalize;
 
-  CORTADO_FORMULA explicit LabelRule(Prepare& step) : normalize(static_cast<Normalize>(step.integer("normalization"))) {
+  CORTADO_INLINE explicit LabelRule(Prepare& step) : normalize(static_cast<Normalize>(step.integer("normalization"))) {
     double value[1] = {};
     ignores = step.list("ignoreLabel", value, 1) == 1;
     ignored = static_cast<int64_t>(value[0]);
@@ -42,7 +42,7 @@ struct LabelRule {
 struct ClassAxis {
   int64_t outer, classes, inner;
 
-  CORTADO_FORMULA ClassAxis(Prepare& step, const Tensor& x) {
+  CORTADO_INLINE ClassAxis(Prepare& step, const Tensor& x) {
     const int64_t wanted = step.integer("axis");
     step.expect(wanted >= 0 && wanted < x.rank && x.data && x.size() > 0 && x.dtype == DType::f32,
                 "an axis of classes");

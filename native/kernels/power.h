@@ -11,7 +11,7 @@ namespace cortado::CORTADO_ISA {
 struct Power {
   static constexpr int kInputs = 1;
   float power, scale, shift;
-  CORTADO_FORMULA explicit Power(Prepare& step)
+  CORTADO_INLINE explicit Power(Prepare& step)
       : power(static_cast<float>(step.number("power"))),
         scale(static_cast<float>(step.number("scale"))),
         shift(static_cast<float>(step.number("shift"))) {}
@@ -32,7 +32,7 @@ struct Power {
 struct PowerGrad {
   static constexpr int kInputs = 2;
   Power f;
-  CORTADO_FORMULA explicit PowerGrad(Prepare& step) : f(step) {}
+  CORTADO_INLINE explicit PowerGrad(Prepare& step) : f(step) {}
   CORTADO_FORMULA float operator()(float dy, float x) const {
     const float factor = f.power * f.scale;
     return factor == 0.0f ? 0.0f : dy * factor * Power::raise(f.scale * x + f.shift, f.power - 1.0f);

@@ -17,7 +17,7 @@ struct Pace {
 struct Penalty {
   float share, l1, l2;
 
-  CORTADO_FORMULA explicit Penalty(Prepare& step)
+  CORTADO_INLINE explicit Penalty(Prepare& step)
       : share(static_cast<float>(step.number("share"))),
         l1(static_cast<float>(step.number("l1"))),
         l2(static_cast<float>(step.number("l2"))) {}
@@ -35,7 +35,7 @@ struct Penalty {
 struct MomentumNumbers {
   float rate, momentum;
 
-  CORTADO_FORMULA explicit MomentumNumbers(Prepare& step)
+  CORTADO_INLINE explicit MomentumNumbers(Prepare& step)
       : rate(static_cast<float>(step.number("rate"))), momentum(static_cast<float>(step.number("momentum"))) {}
 };
 
@@ -44,7 +44,7 @@ struct SgdRule {
   static constexpr int kSlots = 1;
   MomentumNumbers its;
 
-  CORTADO_FORMULA explicit SgdRule(Prepare& step) : its(step) {}
+  CORTADO_INLINE explicit SgdRule(Prepare& step) : its(step) {}
 
   CORTADO_FORMULA float operator()(Pace pace, float g, float /*w*/, float* h) const {
     return h[0] = its.momentum * h[0] + pace.rate * its.rate * g;
@@ -56,7 +56,7 @@ struct NesterovRule {
   static constexpr int kSlots = 1;
   MomentumNumbers its;
 
-  CORTADO_FORMULA explicit NesterovRule(Prepare& step) : its(step) {}
+  CORTADO_INLINE explicit NesterovRule(Prepare& step) : its(step) {}
 
   CORTADO_FORMULA float operator()(Pace pace, float g, float /*w*/, float* h) const {
     const float before = h[0];
@@ -70,7 +70,7 @@ struct AdagradRule {
   static constexpr int kSlots = 1;
   float rate, epsilon;
 
-  CORTADO_FORMULA explicit AdagradRule(Prepare& step)
+  CORTADO_INLINE explicit AdagradRule(Prepare& step)
       : rate(static_cast<float>(step.number("rate"))), epsilon(static_cast<float>(step.number("epsilon"))) {}
 
   CORTADO_FORMULA float operator()(Pace pace, float g, float /*w*/, float* h) const {
@@ -83,7 +83,7 @@ struct AdagradRule {
 struct SmoothingNumbers {
   float rate, smoothing, epsilon;
 
-  CORTADO_FORMULA explicit SmoothingNumbers(Prepare& step)
+  CORTADO_INLINE explicit SmoothingNumbers(Prepare& step)
       : rate(static_cast<float>(step.number("rate"))),
         smoothing(static_cast<float>(step.number("smoothing"))),
         epsilon(static_cast<float>(step.number("epsilon"))) {}
@@ -96,7 +96,7 @@ struct RmspropRule {
   static constexpr int kSlots = 1;
   SmoothingNumbers its;
 
-  CORTADO_FORMULA explicit RmspropRule(Prepare& step) : its(step) {}
+  CORTADO_INLINE explicit RmspropRule(Prepare& step) : its(step) {}
 
   CORTADO_FORMULA float operator()(Pace pace, float g, float /*w*/, float* h) const {
     h[0] = its.mean(h[0], g);
@@ -109,7 +109,7 @@ struct AdadeltaRule {
   static constexpr int kSlots = 2;
   SmoothingNumbers its;
 
-  CORTADO_FORMULA explicit AdadeltaRule(Prepare& step) : its(step) {}
+  CORTADO_INLINE explicit AdadeltaRule(Prepare& step) : its(step) {}
 
   CORTADO_FORMULA float operator()(Pace pace, float g, float /*w*/, float* h) const {
     h[0] = its.mean(h[0], g);
@@ -123,7 +123,7 @@ struct AdadeltaRule {
 struct Moments {
   float beta1, beta2, epsilon;
 
-  CORTADO_FORMULA explicit Moments(Prepare& step)
+  CORTADO_INLINE explicit Moments(Prepare& step)
       : beta1(static_cast<float>(step.number("beta1"))),
         beta2(static_cast<float>(step.number("beta2"))),
         epsilon(static_cast<float>(step.number("epsilon"))) {}
@@ -140,7 +140,7 @@ struct AdamRule {
   float rate;
   Moments moments;
 
-  CORTADO_FORMULA explicit AdamRule(Prepare& step) : rate(static_cast<float>(step.number("rate"))), moments(step) {}
+  CORTADO_INLINE explicit AdamRule(Prepare& step) : rate(static_cast<float>(step.number("rate"))), moments(step) {}
 
   CORTADO_FORMULA float operator()(Pace pace, float g, float /*w*/, float* h) const {
     moments.follow(g, h);
@@ -155,7 +155,7 @@ struct AdamwRule {
   float rate, decay;
   Moments moments;
 
-  CORTADO_FORMULA explicit AdamwRule(Prepare& step)
+  CORTADO_INLINE explicit AdamwRule(Prepare& step)
       : rate(static_cast<float>(step.number("rate"))), decay(static_cast<float>(step.number("decay"))), moments(step) {}
 
   CORTADO_FORMULA float operator()(Pace pace, float g, float w, float* h) const {

@@ -10,7 +10,7 @@ namespace cortado::CORTADO_ISA {
 struct PoolShape {
   int64_t planes, h, w, oh, ow, kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w;
 
-  CORTADO_FORMULA PoolShape(Prepare& step, const Tensor& x, const Tensor& y)
+  CORTADO_INLINE PoolShape(Prepare& step, const Tensor& x, const Tensor& y)
       : planes(x.count(0, 2)),
         h(x.dim[2]),
         w(x.dim[3]),

@@ -1,4 +1,4 @@
-#include "memory.h"
+#include "host_memory.h"
 
 #include <stdlib.h>
 
@@ -38,11 +38,7 @@ size_t available_in_group() {
   return limit == SIZE_MAX ? SIZE_MAX : limit - std::min(limit, used);
 }
 
-}  // namespace
-
-size_t available_memory() { return std::min(available_in_machine(), available_in_group()); }
-
-Memory::Memory(size_t bytes) : bytes_(bytes) {
+uint8_t* allocate(size_t bytes) {
   const size_t alignment = bytes >= kLargePage ? kLargePage : kPage;
   if (bytes > SIZE_MAX - alignment)
     fail("OUT_OF_MEMORY", "memory: expected less than %zu bytes, got %zu", SIZE_MAX - alignment, bytes);
@@ -54,13 +50,21 @@ Memory::Memory(size_t bytes) : bytes_(bytes) {
   if (posix_memalign(&data, alignment, rounded == 0 ? alignment : rounded) != 0) {
     fail("OUT_OF_MEMORY", "memory: the system refused a block of %zu bytes", bytes);
   }
-  data_.reset(static_cast<uint8_t*>(data));
 #ifdef __linux__
   // A hint only: large pages spare the convolutions their TLB misses where the system has some.
   if (bytes >= kLargePage) madvise(data, rounded, MADV_HUGEPAGE);
 #endif
+  return static_cast<uint8_t*>(data);
 }
 
-void Memory::Free::operator()(uint8_t* data) const { free(data); }
+}  // namespace
+
+size_t available_memory() { return std::min(available_in_machine(), available_in_group()); }
+
+HostMemory::HostMemory(size_t bytes) : Memory(bytes, allocate(bytes)) {}
+
+HostMemory::~HostMemory() { free(data()); }
+
+void HostMemory::write(size_t offset, size_t, const std::function<void(uint8_t*)>& fill) { fill(data() + offset); }
 
 }  // namespace cortado

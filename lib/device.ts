@@ -1,0 +1,143 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { CortadoError, DeviceError, type DeviceDetails } from './errors.js';
+import {
+  addonFolder,
+  buildCommand,
+  examineLibrary,
+  openLibrary,
+  type NativeDevice,
+  type NativeFinding,
+} from './native.js';
+
+/** Where models live and run. */
+export interface Device {
+  /** As `compile` takes it: `cpu`, `cuda:0`. */
+  readonly name: string;
+  /** Undefined: the CPU, which is always open. */
+  readonly native: NativeDevice | undefined;
+}
+
+const cpu: Device = { name: 'cpu', native: undefined };
+const opened = new Map<string, Device>([[cpu.name, cpu]]);
+
+/**
+ * Opens a device, the same one for the same name. `auto` is the one that CORTADO_DEVICE names, else the first GPU; it is
+ * the CPU where there is no GPU, and says so in a warning where there is one that cannot be used.
+ * @throws {DeviceError} that says what was tried and what mends it
+ */
+export function openDevice(name = 'auto'): Device {
+  const wanted = name === 'auto' ? (process.env.CORTADO_DEVICE ?? '') || 'auto' : name;
+  if (wanted === 'auto') return (automatic ??= bestDevice());
+  const full = wanted === 'cuda' ? 'cuda:0' : wanted;
+  let device = opened.get(full);
+  if (!device) opened.set(full, (device = { name: full, native: open(full) }));
+  return device;
+}
+
+let automatic: Device | undefined;
+
+function bestDevice(): Device {
+  try {
+    return openDevice('cuda');
+  } catch (error) {
+    if (!(error instanceof DeviceError)) throw error;
+    if (!isAbsence(error)) process.emitWarning(`${error.message}; using the CPU`, { code: 'CORTADO_DEVICE' });
+    return cpu;
+  }
+}
+
+/** Whether there simply is no GPU here. */
+function isAbsence({ problem }: DeviceError): boolean {
+  if (problem === 'no-driver' || problem === 'not-built') return !hasNvidiaCard();
+  return problem === 'no-device';
+}
+
+/** True when a display or compute card of NVIDIA's vendor number is on the bus. */
+export function hasNvidiaCard(): boolean {
+  const bus = '/sys/bus/pci/devices';
+  if (!existsSync(bus)) return existsSync('/dev/dxg') || process.platform === 'win32';
+  const read = (device: string, file: string): string => readFileSync(join(bus, device, file), 'utf8').trim();
+  return readdirSync(bus).some((device) => {
+    try {
+      return read(device, 'vendor') === '0x10de' && read(device, 'class').startsWith('0x03');
+    } catch {
+      return false;
+    }
+  });
+}
+
+function open(name: string): NativeDevice {
+  const index = name === 'cuda-sim' ? 0 : Number(/^cuda:(\d{1,6})$/.exec(name)?.[1] ?? NaN);
+  if (Number.isNaN(index)) {
+    throw problem(`device: expected auto, cpu, cuda, cuda:<n> or cuda-sim, got ${name}`, {
+      problem: 'unknown',
+      tried: name,
+    });
+  }
+  const [library, fix] =
+    name === 'cuda-sim' ? ['cortado_cuda_sim.so', 'npm run build:sim'] : ['cortado_cuda.so', buildCudaCommand()];
+  const path = join(addonFolder(), library);
+  if (!existsSync(path))
+    throw problem(`${name}: expected the kernels of this device at ${path}, found no such file`, {
+      problem: 'not-built',
+      tried: path,
+      fix,
+    });
+  try {
+    checkFinding(name, index, examineLibrary(path));
+    return openLibrary(path, index);
+  } catch (error) {
+    if (error instanceof DeviceError && error.problem) throw error;
+    if (!(error instanceof CortadoError) || error.code !== 'DEVICE') throw error;
+    throw problem(`${name}: ${error.message}`, { problem: 'broken', tried: path, fix }, error);
+  }
+}
+
+/** The command that builds the CUDA backend here. */
+export function buildCudaCommand(): string {
+  return buildCommand().startsWith('npm') ? 'npm run build:cuda' : 'npx cortado build --cuda';
+}
+
+/** CUDA's version number as people write it: 13000 is 13.0. */
+export function cudaVersion(number: number): string {
+  return `${Math.floor(number / 1000)}.${Math.floor((number % 1000) / 10)}`;
+}
+
+// cudaError_t.
+const INSUFFICIENT_DRIVER = 35;
+const NO_DEVICE = 100;
+
+function checkFinding(name: string, index: number, { driver, runtime, devices, error }: NativeFinding): void {
+  const tried = error?.call ?? 'cudaGetDeviceCount';
+  if (driver === 0)
+    throw problem(`${name}: expected an NVIDIA driver, found none`, {
+      problem: 'no-driver',
+      tried,
+      fix: hasNvidiaCard() ? 'npx cortado doctor' : undefined,
+    });
+  if (error?.code === INSUFFICIENT_DRIVER || driver < Math.floor(runtime / 1000) * 1000)
+    throw problem(
+      `${name}: expected an NVIDIA driver that knows CUDA ${cudaVersion(runtime)}, found one up to ${cudaVersion(driver)}`,
+      { problem: 'old-driver', tried, fix: 'update the NVIDIA driver' },
+    );
+  if (error?.code === NO_DEVICE || (!error && devices === 0))
+    throw problem(`${name}: expected an NVIDIA GPU, the driver sees none`, {
+      problem: 'no-device',
+      tried,
+      fix: process.env.CUDA_VISIBLE_DEVICES === undefined ? 'nvidia-smi' : 'unset CUDA_VISIBLE_DEVICES',
+    });
+  if (error)
+    throw problem(`${name}: ${error.call} answered ${error.code} (${error.name}: ${error.text})`, {
+      problem: 'refused',
+      tried,
+      fix: 'nvidia-smi',
+    });
+  if (index >= devices)
+    throw problem(`${name}: expected a GPU from cuda:0 to cuda:${devices - 1}`, { problem: 'no-such-index', tried });
+}
+
+function problem(message: string, details: DeviceDetails, cause?: unknown): DeviceError {
+  const mend = details.fix === undefined ? '' : `; to mend it: ${details.fix}`;
+  return new DeviceError(`${message}${mend}`, { ...details, ...(cause !== undefined && { cause }) });
+}

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <napi.h>
+
+#include <memory>
+
+#include "../core/device.h"
+
+namespace cortado::binding {
+
+/// new Device() is the CPU; new Device(library, index) opens a device of a library beside the addon, whose functions
+/// core/library.h names. Device.examine(library) asks the library what it finds, opening none:
+/// { driver, runtime, devices, error: { call, code, name, text } | null }.
+class DeviceObject : public Napi::ObjectWrap<DeviceObject> {
+ public:
+  static Napi::Function define(Napi::Env env);
+  explicit DeviceObject(const Napi::CallbackInfo& info);
+
+  const std::shared_ptr<Device>& share() const { return device_; }
+
+ private:
+  static Napi::Value examine(const Napi::CallbackInfo& info);
+
+  std::shared_ptr<Device> device_;
+};
+
+/// The device behind a JavaScript object; the CPU for undefined. Throws Error INTERNAL when it is something else.
+std::shared_ptr<Device> device_of(const Napi::Value& value);
+
+}  // namespace cortado::binding

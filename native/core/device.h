@@ -1,0 +1,37 @@
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "kernel.h"
+#include "memory.h"
+
+namespace cortado {
+
+struct Job;
+
+/// A device's kernels by name.
+class KernelTable {
+ public:
+  KernelTable(const Kernel* first, int count) : first_(first), count_(count) {}
+  const Kernel* find(std::string_view name) const;
+
+ private:
+  const Kernel* first_;
+  int count_;
+};
+
+/// Something that plans run on: its memory, its kernels, its queue of runs. Callable from any thread.
+class Device {
+ public:
+  virtual ~Device() = default;
+
+  virtual const KernelTable& kernels() const = 0;
+  /// Throws Error OUT_OF_MEMORY.
+  virtual std::unique_ptr<Memory> allocate(size_t bytes) = 0;
+  /// Runs the job's plan after those given before it, brings its results back, and calls `job->done` once, on a thread
+  /// of the device's own. Does not throw: what goes wrong is the job's error.
+  virtual void submit(std::shared_ptr<Job> job) = 0;
+};
+
+}  // namespace cortado

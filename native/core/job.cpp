@@ -1,0 +1,31 @@
+#include "job.h"
+
+#include <stdio.h>
+
+#include <exception>
+#include <new>
+
+#include "memory.h"
+
+namespace cortado {
+
+Result Result::room(size_t count) {
+  if (count * sizeof(float) > available_memory())
+    fail("OUT_OF_MEMORY", "run: no memory for a result of %zu numbers", count);
+  return {std::make_unique_for_overwrite<float[]>(count), count};
+}
+
+void Job::attempt(const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const Error& thrown) {
+    error = thrown;
+  } catch (const std::bad_alloc&) {
+    error = Error{"OUT_OF_MEMORY", "run: the system refused the memory for a result"};
+  } catch (const std::exception& thrown) {
+    error = Error{"INTERNAL", ""};
+    snprintf(error->message, sizeof error->message, "run: %s", thrown.what());
+  }
+}
+
+}  // namespace cortado

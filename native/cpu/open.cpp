@@ -1,0 +1,93 @@
+#include <string.h>
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <mutex>
+
+#include "../core/executor.h"
+#include "../core/host_memory.h"
+#include "../core/job.h"
+#include "device.h"
+
+namespace cortado::cpu {
+
+namespace {
+
+Result copy_out(const Tensor& tensor, Threads& threads) {
+  Result result = Result::room(static_cast<size_t>(tensor.size()));
+  float* to = result.data.get();
+  if (tensor.dtype == DType::f32) {
+    for_slices(threads, tensor.size(), 1 << 18, [&](int64_t begin, int64_t end) {
+      memcpy(to + begin, tensor.f32() + begin, static_cast<size_t>(end - begin) * sizeof(float));
+    });
+  } else {
+    for (size_t i = 0; i < result.count; ++i)
+      to[i] = static_cast<float>(tensor.dtype == DType::i32 ? tensor.i32()[i] : tensor.u8()[i]);
+  }
+  return result;
+}
+
+bool guarded(const Plan& plan) {
+  return std::any_of(plan.guards().begin(), plan.guards().end(), [](const int32_t* flag) { return *flag != 0; });
+}
+
+/// Runs every step in order. Stops between steps before the commit once the job is cancelled, and returns false. Ends
+/// at the commit when a guard's flag is raised, and returns true: the flags are for the caller to read.
+bool run_steps(Job& job, Threads& threads) {
+  using Clock = std::chrono::steady_clock;
+  const Plan& plan = *job.plan;
+  const Run run{threads, plan.scratch()};
+  for (int i = 0; const PreparedStep& step : plan.steps()) {
+    if (i <= plan.commit() && job.cancelled.load(std::memory_order_relaxed)) return false;
+    if (i++ == plan.commit() && guarded(plan)) return true;
+    const auto start = job.profile ? Clock::now() : Clock::time_point{};
+    step.run(&run);
+    if (job.profile)
+      job.milliseconds.push_back(std::chrono::duration<double, std::milli>(Clock::now() - start).count());
+  }
+  return true;
+}
+
+class CpuDevice final : public Device {
+ public:
+  const KernelTable& kernels() const override { return cpu::kernels(); }
+
+  std::unique_ptr<Memory> allocate(size_t bytes) override { return std::make_unique<HostMemory>(bytes); }
+
+  void submit(std::shared_ptr<Job> job) override {
+    executor_.push([this, job = std::move(job)] {
+      job->attempt([&] {
+        Threads& threads = team(job->plan->threads());
+        job->finished = run_steps(*job, threads);
+        if (!job->finished) return;
+        for (const int index : job->outputs) job->results.push_back(copy_out(job->plan->tensor(index), threads));
+      });
+      job->plan.reset();  // a disposed model's memory goes now, not when the answer arrives
+      job->done();
+    });
+  }
+
+ private:
+  Threads& team(int threads) {
+    std::unique_ptr<Threads>& team = teams_[threads];
+    if (!team) team = make_team(threads);
+    return *team;
+  }
+
+  std::map<int, std::unique_ptr<Threads>> teams_;
+  Executor executor_;  // last: its thread uses the teams
+};
+
+}  // namespace
+
+std::shared_ptr<Device> open() {
+  static std::mutex mutex;
+  static std::weak_ptr<Device> registry;
+  const std::lock_guard lock(mutex);
+  std::shared_ptr<Device> device = registry.lock();
+  if (!device) registry = device = std::make_shared<CpuDevice>();
+  return device;
+}
+
+}  // namespace cortado::cpu
