@@ -18,7 +18,7 @@ export async function openNpz(source: string | Uint8Array): Promise<TensorFile> 
     for (const [member, entry] of zip.entries) {
       const where = `${zip.where}: ${member}`;
       if (!member.endsWith(SUFFIX)) throw new FormatError(`${where}: expected members called NAME${SUFFIX}`);
-      const header = readNpyHeader(await entry.head(NPY_HEAD), entry.size, where);
+      const header = readNpyHeader(await entry.slice(0, Math.min(NPY_HEAD, entry.size)), entry.size, where);
       tensors.set(member.slice(0, -SUFFIX.length), { ...header, entry });
     }
     return {

@@ -10,10 +10,10 @@ import { openRanged, type Ranged } from './ranged.js';
 export interface ZipEntry {
   /** Unpacked bytes. */
   readonly size: number;
-  /** The bytes from the beginning on, at most `length` of them. @throws {FormatError} */
-  head(length: number): Promise<Uint8Array>;
-  /** All of it, unpacked into an array of its own. `unchecked` forgives a wrong checksum. @throws {FormatError} */
-  read(options?: { readonly unchecked?: boolean }): Promise<Uint8Array>;
+  /** A range of the bytes in an array of its own, without a look at the checksum. @throws {FormatError} */
+  slice(start: number, length: number): Promise<Uint8Array>;
+  /** All of it, in an array of its own. @throws {FormatError} when the checksum is another */
+  read(): Promise<Uint8Array>;
 }
 
 /** An open archive: its members by name, in its order. */
@@ -89,38 +89,35 @@ class Entry implements ZipEntry {
       throw new FormatError(`${where}: ${entry.compressedSize} bytes cannot hold the ${this.size} that it claims`);
   }
 
-  async head(length: number): Promise<Uint8Array> {
-    return this.#begin(Math.min(length, this.size));
+  async read(): Promise<Uint8Array> {
+    const bytes = await this.slice(0, this.size);
+    if ((await checksum(bytes)) === this.entry.crc32) return bytes;
+    throw new FormatError(`${this.where}: damaged: its checksum is another`);
   }
 
-  async read({ unchecked = false } = {}): Promise<Uint8Array> {
-    const bytes = await this.#begin(this.size);
-    if (!unchecked && (await checksum(bytes)) !== this.entry.crc32)
-      throw new FormatError(`${this.where}: damaged: its checksum is another`);
-    return bytes;
-  }
-
-  async #begin(length: number): Promise<Uint8Array> {
+  async slice(start: number, length: number): Promise<Uint8Array> {
+    if (start + length > this.size)
+      throw new FormatError(`${this.where}: expected ${start + length} bytes, got ${this.size}`);
     try {
-      if (this.entry.compressionMethod !== 0) return await this.#inflate(length);
+      if (this.entry.compressionMethod !== 0) return await this.#inflate(start, length);
       const { fileDataStart } = await this.zip.readLocalFileHeaderPromise(this.entry, { minimal: true });
-      return await this.file.read(fileDataStart, length);
+      return await this.file.read(fileDataStart + start, length);
     } catch (cause) {
       throw damaged(this.where, cause);
     }
   }
 
-  async #inflate(length: number): Promise<Uint8Array> {
+  async #inflate(start: number, length: number): Promise<Uint8Array> {
     const bytes = new Uint8Array(length);
-    let done = 0;
+    let at = 0;
     const stream = await this.zip.openReadStreamPromise(this.entry);
     for await (const chunk of stream as AsyncIterable<Uint8Array>) {
-      const part = chunk.subarray(0, length - done);
-      bytes.set(part, done);
-      done += part.length;
-      if (done === length && length < this.size) break;
+      const part = chunk.subarray(Math.max(0, start - at), Math.max(0, start + length - at));
+      bytes.set(part, Math.max(0, at - start));
+      at += chunk.length;
+      if (at >= start + length && at < this.size) break;
     }
-    if (done < length) throw new FormatError(`${this.where}: expected ${length} bytes, got ${done}`);
+    if (at < start + length) throw new FormatError(`${this.where}: expected ${start + length} bytes, got ${at}`);
     return bytes;
   }
 }
