@@ -86,8 +86,11 @@ function* slices(bytes: Uint8Array): Generator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += 1 << 20) yield bytes.subarray(at, at + (1 << 20));
 }
 
+/** Pieces of a file, in order. */
+export type Pieces = Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+
 /** Writes a file in pieces; it appears under its name when it is complete. */
-export async function writePieces(path: string, pieces: Iterable<Uint8Array>): Promise<void> {
+export async function writePieces(path: string, pieces: Pieces): Promise<void> {
   const unfinished = `${path}.${process.pid}.part`;
   try {
     await writeAll(unfinished, pieces);
@@ -98,9 +101,9 @@ export async function writePieces(path: string, pieces: Iterable<Uint8Array>): P
   }
 }
 
-async function writeAll(path: string, pieces: Iterable<Uint8Array>): Promise<void> {
+async function writeAll(path: string, pieces: Pieces): Promise<void> {
   await using file = await open(path, 'w');
-  for (const piece of pieces) {
+  for await (const piece of pieces) {
     // One write call moves at most 2 GiB and may move less.
     for (let at = 0; at < piece.length;)
       at += (await file.write(piece, at, Math.min(piece.length - at, 1 << 26))).bytesWritten;

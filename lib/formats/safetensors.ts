@@ -1,7 +1,10 @@
-import { readBinary, writePieces } from '../caffe/file.js';
+import { writePieces } from '../caffe/file.js';
 import { FormatError, UsageError } from '../errors.js';
-import { count, type Shape } from '../shape.js';
+import type { Shape } from '../shape.js';
 import type { Tensor, TensorData } from '../tensor.js';
+import { byteLength, ELEMENT_BYTES, type ElementType, type TensorInfo } from './elements.js';
+import { openRanged, type Ranged } from './ranged.js';
+import { found, inMemory, readAll, type TensorFile, type Tensors, type TensorSet } from './tensors.js';
 
 /**
  * The format of Hugging Face's safetensors: eight bytes with the length of a header, the header in JSON, the tensors'
@@ -13,72 +16,101 @@ export interface Safetensors {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-const TYPES = { F32: Float32Array, F64: Float64Array, I32: Int32Array, U8: Uint8Array } as const;
-type DType = keyof typeof TYPES;
+const TYPES: Readonly<Record<string, ElementType>> = {
+  ...{ F64: 'float64', F32: 'float32', F16: 'float16', BF16: 'bfloat16', C64: 'complex64', BOOL: 'bool' },
+  ...{ F8_E4M3: 'float8_e4m3fn', F8_E5M2: 'float8_e5m2', F8_E8M0: 'float8_e8m0fnu' },
+  ...{ F8_E4M3FNUZ: 'float8_e4m3fnuz', F8_E5M2FNUZ: 'float8_e5m2fnuz' },
+  ...{ I64: 'int64', I32: 'int32', I16: 'int16', I8: 'int8', U64: 'uint64', U32: 'uint32', U16: 'uint16', U8: 'uint8' },
+};
+const NAMES = new Map(Object.entries(TYPES).map(([name, dtype]) => [dtype, name]));
 
 /** What the format allows, so that a few bytes cannot claim all memory. */
 const LONGEST_HEADER = 100_000_000;
 const METADATA = '__metadata__';
 
-interface Entry {
-  readonly name: string;
-  readonly dtype: DType;
-  readonly shape: Shape;
+interface Entry extends TensorInfo {
   readonly start: number;
   readonly end: number;
 }
 
 /**
- * Reads a file, or the bytes of one.
- * @throws {FormatError} when it is cut short, or says what cannot be; element types are float32, float64, int32 and uint8
+ * Opens a file, or the bytes of one: its header is read and checked, each tensor when it is asked for, straight to where it stays.
+ * @throws {FormatError} when it is cut short, or says what cannot be
+ */
+export async function openSafetensors(source: string | Uint8Array): Promise<TensorFile> {
+  const file = await openRanged(source);
+  try {
+    const { header, start: body } = await readHeader(file);
+    const { [METADATA]: metadata = {}, ...described } = header;
+    const { where, size } = file;
+    const entries = new Map(
+      Object.entries(described).map(([name, value]) => [name, readEntry(name, value, size - body, where)]),
+    );
+    checkCover(entries, size - body, where);
+    return {
+      where,
+      tensors: entries,
+      metadata: readMetadata(metadata, where),
+      async read(name) {
+        const { dtype, shape, start, end } = found(entries, name, where);
+        return { dtype, shape, bytes: await file.read(body + start, end - start) };
+      },
+      close: () => file.close(),
+      [Symbol.asyncDispose]: () => file.close(),
+    };
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+/**
+ * Reads all of a file, or of the bytes of one, as numbers: half, bfloat16 and 8-bit floats become float32, small whole numbers
+ * int32, the others float64.
+ * @throws {FormatError} when it is cut short or says what cannot be, for complex numbers, and for integers beyond ±2^53
  */
 export async function readSafetensors(source: string | Uint8Array): Promise<Safetensors> {
-  const { bytes, where } = await readBinary(source);
-  const { header, start } = readHeader(bytes, where);
-  const { [METADATA]: metadata = {}, ...described } = header;
-  const body = bytes.subarray(start);
-  const entries = Object.entries(described).map(([name, value]) => readEntry(name, value, body.length, where));
-  checkCover(entries, body.length, where);
-  // A copy for each: elements need their own alignment.
-  const tensors = entries.map(({ name, dtype, shape, start: from, end }) => {
-    const own = new Uint8Array(end - from);
-    own.set(body.subarray(from, end));
-    return [name, { data: new TYPES[dtype](own.buffer), shape }] as const;
-  });
-  return { tensors: Object.fromEntries(tensors), metadata: readMetadata(metadata, where) };
+  await using file = await openSafetensors(source);
+  return { tensors: await readAll(file), metadata: file.metadata };
 }
 
 /** Writes a file that appears under its name when it is complete and safe on the disk. @throws {UsageError} */
-export async function writeSafetensors(path: string, content: Safetensors): Promise<void> {
-  await writePieces(path, encodeSafetensors(content));
+export async function writeSafetensors(
+  path: string,
+  content: TensorSet | { readonly tensors: Tensors; readonly metadata: Readonly<Record<string, string>> },
+): Promise<void> {
+  const set = 'read' in content ? content : inMemory(content.tensors, content.metadata);
+  await writePieces(path, pieces(set));
 }
 
-/** The pieces of a file: the header, then every tensor's own bytes, uncopied. */
-export function encodeSafetensors({ tensors, metadata }: Safetensors): Uint8Array[] {
-  let at = 0;
-  const header: Record<string, unknown> = Object.keys(metadata).length > 0 ? { [METADATA]: metadata } : {};
+/** The pieces of a file: the header, then every tensor's own bytes, read as they are written. */
+async function* pieces(set: TensorSet): AsyncGenerator<Uint8Array> {
   // Wider elements first, so that each lies where its type may be read in place.
-  const sorted = Object.entries(tensors).sort(([, a], [, b]) => b.data.BYTES_PER_ELEMENT - a.data.BYTES_PER_ELEMENT);
-  for (const [name, { data, shape }] of sorted) {
-    const dtype = (Object.keys(TYPES) as DType[]).find((key) => data instanceof TYPES[key]);
-    if (!dtype || name === METADATA || count(shape) !== data.length)
-      throw new UsageError(`${name}: expected float32, float64, int32 or uint8 data that fit the shape`);
-    header[name] = { dtype, shape, data_offsets: [at, (at += data.byteLength)] };
+  const width = ({ dtype }: TensorInfo): number => ELEMENT_BYTES[dtype];
+  const sorted = [...set.tensors].sort(([, a], [, b]) => width(b) - width(a));
+  let at = 0;
+  const header: Record<string, unknown> = Object.keys(set.metadata).length > 0 ? { [METADATA]: set.metadata } : {};
+  for (const [name, info] of sorted) {
+    const dtype = NAMES.get(info.dtype);
+    if (!dtype || name === METADATA || name === '__proto__')
+      throw new UsageError(`${name}: safetensors has no ${dtype ? 'tensor of that name' : info.dtype}`);
+    header[name] = { dtype, shape: info.shape, data_offsets: [at, (at += byteLength(info))] };
   }
   const text = Buffer.from(JSON.stringify(header));
   const padded = Buffer.alloc(8 + Math.ceil(text.length / 8) * 8, ' ');
   padded.writeBigUInt64LE(BigInt(padded.length - 8));
   text.copy(padded, 8);
-  return [padded, ...sorted.map(([, { data }]) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength))];
+  yield padded;
+  for (const [name] of sorted) yield (await set.read(name)).bytes;
 }
 
-function readHeader(bytes: Uint8Array, where: string): { header: Record<string, unknown>; start: number } {
-  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  const length = bytes.length < 8 ? NaN : Number(view.readBigUInt64LE(0));
-  if (!(length <= Math.min(LONGEST_HEADER, bytes.length - 8)))
+async function readHeader(file: Ranged): Promise<{ header: Record<string, unknown>; start: number }> {
+  const { where, size } = file;
+  const length = size < 8 ? NaN : Number(Buffer.from(await file.read(0, 8)).readBigUInt64LE());
+  if (!(length <= Math.min(LONGEST_HEADER, size - 8)))
     throw new FormatError(`${where}: expected a safetensors file, got one whose header is not all there`);
   try {
-    const header: unknown = JSON.parse(view.toString('utf8', 8, 8 + length));
+    const header: unknown = JSON.parse(Buffer.from(await file.read(8, length)).toString());
     if (isRecord(header)) return { header, start: 8 + length };
   } catch {
     // Told below.
@@ -87,22 +119,23 @@ function readHeader(bytes: Uint8Array, where: string): { header: Record<string, 
 }
 
 function readEntry(name: string, value: unknown, size: number, where: string): Entry {
-  const { dtype, shape, data_offsets: offsets } = isRecord(value) ? value : {};
-  if (!isType(dtype))
-    throw new FormatError(`${where}: ${name}: expected ${Object.keys(TYPES).join(', ')}, got ${JSON.stringify(dtype)}`);
+  const { dtype: type, shape, data_offsets: offsets } = isRecord(value) ? value : {};
+  if (typeof type !== 'string' || !Object.hasOwn(TYPES, type))
+    throw new FormatError(`${where}: ${name}: expected ${Object.keys(TYPES).join(', ')}, got ${JSON.stringify(type)}`);
   if (!isWhole(shape) || !isWhole(offsets) || offsets.length !== 2)
     throw new FormatError(`${where}: ${name}: expected a shape and two offsets`);
+  const dtype = TYPES[type]!;
   const [start, end] = offsets as [number, number];
-  const bytes = count(shape) * TYPES[dtype].BYTES_PER_ELEMENT;
+  const bytes = byteLength({ dtype, shape });
   if (end > size || end - start !== bytes)
     throw new FormatError(`${where}: ${name}: expected ${bytes} bytes within ${size}, got [${start}, ${end})`);
-  return { name, dtype, shape, start, end };
+  return { dtype, shape, start, end };
 }
 
 /** The format allows neither holes nor overlaps. */
-function checkCover(entries: readonly Entry[], size: number, where: string): void {
+function checkCover(entries: ReadonlyMap<string, Entry>, size: number, where: string): void {
   let at = 0;
-  for (const { name, start, end } of [...entries].sort((a, b) => a.start - b.start || a.end - b.end)) {
+  for (const [name, { start, end }] of [...entries].sort(([, a], [, b]) => a.start - b.start || a.end - b.end)) {
     if (start !== at) throw new FormatError(`${where}: ${name}: expected it to begin at byte ${at}, got ${start}`);
     at = end;
   }
@@ -119,10 +152,6 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function isType(value: unknown): value is DType {
-  return typeof value === 'string' && Object.hasOwn(TYPES, value);
-}
-
-function isWhole(value: unknown): value is readonly number[] {
+function isWhole(value: unknown): value is Shape {
   return Array.isArray(value) && value.every((v) => Number.isSafeInteger(v) && v >= 0);
 }

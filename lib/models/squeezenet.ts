@@ -23,11 +23,18 @@ function fire(x: Value, name: string, squeeze: number, expand: number): Value {
   });
 }
 
-/** SqueezeNet v1.0 with the layer names of its authors' Caffe files; images 3 × 227 × 227, BGR minus the mean. */
-export function squeezenet({ classes = 1000, inputSize = 227, batch = 1 }: ModelOptions = {}): Graph<
-  'data' | 'label',
-  'prob' | 'loss' | 'accuracy'
-> {
+export interface SqueezenetOptions extends ModelOptions {
+  /**
+   * Whose network it is. Its authors' pads the last convolution by one pixel and takes 3 × 227 × 227 BGR minus the mean;
+   * torchvision's does not, and takes 3 × 224 × 224 RGB. Default `caffe`.
+   */
+  readonly form?: 'caffe' | 'torchvision';
+}
+
+/** SqueezeNet v1.0 with the layer names of its authors' Caffe files. */
+export function squeezenet(options: SqueezenetOptions = {}): Graph<'data' | 'label', 'prob' | 'loss' | 'accuracy'> {
+  const { form = 'caffe', classes = 1000, batch = 1 } = options;
+  const { inputSize = form === 'caffe' ? 227 : 224 } = options;
   const pool = (x: Value, name: string): Value => maxPool(x, { name, kernel: 3, stride: 2 });
   return graph(
     imagesAndLabels(3, inputSize),
@@ -48,7 +55,7 @@ export function squeezenet({ classes = 1000, inputSize = 227, batch = 1 }: Model
         name: 'conv10',
         filters: classes,
         kernel: 1,
-        pad: 1,
+        pad: form === 'caffe' ? 1 : 0,
         params: { weight: { filler: gaussian(0.01) } },
       });
       x = averagePool(relu(x, { name: 'relu_conv10' }), { name: 'pool10', global: true });
