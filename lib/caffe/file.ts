@@ -1,4 +1,5 @@
 import { open, rename, rm, type FileHandle } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { FormatError } from '../errors.js';
@@ -86,12 +87,13 @@ function* slices(bytes: Uint8Array): Generator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += 1 << 20) yield bytes.subarray(at, at + (1 << 20));
 }
 
-/** Writes a file in pieces; it appears under its name when it is complete. */
+/** Writes a file in pieces; it appears under its name when it is complete and safe on the disk. */
 export async function writePieces(path: string, pieces: Iterable<Uint8Array>): Promise<void> {
   const unfinished = `${path}.${process.pid}.part`;
   try {
     await writeAll(unfinished, pieces);
     await rename(unfinished, path);
+    await settle(dirname(path));
   } catch (error) {
     await rm(unfinished, { force: true });
     throw error;
@@ -107,4 +109,11 @@ async function writeAll(path: string, pieces: Iterable<Uint8Array>): Promise<voi
   }
   // Renamed before its content is safe, a file could be empty after a power failure.
   await file.sync();
+}
+
+/** After a power failure a renamed file is surely there only when its folder has been written too. */
+export async function settle(folder: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  await using handle = await open(folder);
+  await handle.sync();
 }

@@ -1,4 +1,4 @@
-import { open, readdir, rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { FormatError } from '../errors.js';
 import { readSafetensors, writeSafetensors, type Safetensors } from '../formats/safetensors.js';
@@ -67,7 +67,6 @@ async function contentOf(model: Saving, notes: Checkpoint['notes']): Promise<Saf
 async function write(stem: string, content: Safetensors): Promise<string> {
   const path = `${stem}${ENDING}`;
   await writeSafetensors(path, content);
-  await settle(dirname(path));
   return path;
 }
 
@@ -161,11 +160,4 @@ function readNumbers(text: string, path: string): Omit<SolverState, 'history'> {
   } catch (cause) {
     throw new FormatError(`${path}: expected the solver's numbers, got none`, { cause });
   }
-}
-
-/** After a power failure a renamed file is surely there only when its folder has been written too. */
-async function settle(folder: string): Promise<void> {
-  if (process.platform === 'win32') return;
-  await using handle = await open(folder);
-  await handle.sync();
 }

@@ -9,7 +9,7 @@ export {
   type CheckpointFormat,
 } from './checkpoint.js';
 export { evaluate, type EvaluateOptions } from './evaluate.js';
-export type { InputNames } from './inputs.js';
+export { Inputs, scoresOf, type InputNames } from './inputs.js';
 export type { CheckpointOptions } from './keeper.js';
 export { progressOf, restoreTraining, type Best, type Progress } from './progress.js';
 export type { Source } from './source.js';

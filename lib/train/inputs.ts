@@ -1,6 +1,6 @@
 import { FormatError, GraphError, ShapeError, UsageError } from '../errors.js';
 import type { Feed } from '../feed.js';
-import type { Graph, Value } from '../graph.js';
+import type { Graph, Node, Value } from '../graph.js';
 import type { Model } from '../model.js';
 import { format, same } from '../shape.js';
 import type { Batch, Source } from './source.js';
@@ -86,11 +86,21 @@ function findInputs(graph: Graph): InputNames {
   );
 }
 
+/** The layers that compare scores with labels. */
+function judgesOf(graph: Graph, labels: Value): readonly Node[] {
+  return graph.nodes.filter((node) => JUDGES.has(node.op.name) && node.inputs[1] === labels);
+}
+
+/** The value that has a number for each class, of pictures whose labels go into the input of that name. */
+export function scoresOf(graph: Graph, labels: string): Value | undefined {
+  return judgesOf(graph, graph.inputs[labels]!)[0]?.inputs[0];
+}
+
 function classLabels(graph: Graph, labels: Value): ClassLabels | undefined {
-  const judges = graph.nodes.filter((node) => JUDGES.has(node.op.name) && node.inputs[1] === labels);
+  const judges = judgesOf(graph, labels);
   const [first] = judges;
   if (!first) return undefined;
-  const options = (node: typeof first): { axis?: number; ignoreLabel?: number } => node.options;
+  const options = (node: Node): { axis?: number; ignoreLabel?: number } => node.options;
   const { shape } = first.inputs[0]!;
   const ignored = judges.flatMap((node) => options(node).ignoreLabel ?? []);
   return { classes: shape.at(options(first).axis ?? 1)!, ignored: new Set(ignored) };

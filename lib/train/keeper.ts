@@ -1,6 +1,6 @@
 import { dirname } from 'node:path';
-import { access, constants } from 'node:fs/promises';
-import { UsageError } from '../errors.js';
+import { access, constants, statfs } from 'node:fs/promises';
+import { FormatError, UsageError } from '../errors.js';
 import type { Model } from '../model.js';
 import { CHECKPOINTS, pruneCheckpoints, type CheckpointFormat } from './checkpoint.js';
 import type { NotSaved, Saved } from './step.js';
@@ -43,13 +43,21 @@ export class Keeper {
     return this.#options.best;
   }
 
-  /** @throws {UsageError} when the folder is not there or may not be written to */
+  /** @throws {FormatError} when the folder is not there, may not be written to, or has no room for a single checkpoint */
   async check(): Promise<void> {
-    const folder = dirname(this.#options.prefix);
-    await access(folder, constants.W_OK).catch((cause: unknown) => {
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new UsageError(`${this.#options.prefix}: checkpoints cannot be written there: ${reason}`, { cause });
-    });
+    const { prefix } = this.#options;
+    const folder = dirname(prefix);
+    const { bavail, bsize } = await access(folder, constants.W_OK)
+      .then(() => statfs(folder))
+      .catch((cause: unknown) => {
+        const reason = cause instanceof Error ? cause.message : String(cause);
+        throw new FormatError(`${prefix}: checkpoints cannot be written there: ${reason}`, { cause });
+      });
+    const { parameters, history } = this.model.memoryUsage();
+    if (bavail * bsize >= parameters + history) return;
+    throw new FormatError(
+      `${prefix}: expected room for checkpoints of ${parameters + history} bytes, got ${bavail * bsize} bytes free`,
+    );
   }
 
   /** One of the last. What goes wrong is told, not thrown: what has been learned is worth more. */

@@ -44,6 +44,8 @@ export interface Evaluation {
 export interface Saved {
   /** The file to go on from. */
   readonly path: string;
+  /** That of the best one, where this iteration's evaluation was. */
+  readonly best?: string;
   readonly seconds: number;
 }
 

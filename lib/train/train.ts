@@ -59,7 +59,7 @@ export interface TrainOptions {
  *
  * The next batch is fetched while a step runs. Loaders and models stay the caller's to dispose.
  *
- * @throws {UsageError | GraphError | ShapeError} before the first iteration, for what does not fit together
+ * @throws {UsageError | GraphError | ShapeError | FormatError} before the first iteration, for what does not fit together
  * @throws {FormatError} for a label that the net has no class for, before the step that it is in
  * @throws {DivergedError} when the loss is lost, naming the layer where that began
  */
@@ -191,8 +191,10 @@ class Course implements AsyncDisposable {
     const best = evaluation?.best && keeper.keepsBest ? await keeper.saveBest(notes) : undefined;
     const due = isDue(this.model.iteration, options.checkpoint?.every ?? this.#epoch) || this.over;
     const saved = due && keeper.due ? await keeper.save(notes) : undefined;
-    // One that failed is what must be told.
-    return best && 'error' in best ? best : (saved ?? best);
+    const failed = [best, saved].find((each) => each && 'error' in each);
+    if (failed) return failed;
+    const paths = best && 'path' in best ? { best: best.path } : {};
+    return (saved ?? best) && { ...(saved ?? best)!, ...paths };
   }
 
   /** Iterations of an epoch. */
@@ -218,6 +220,8 @@ function iterationsOf(model: Model, loader: Source, { iterations, epochs }: Trai
     checkWhole('train', { iterations });
     return iterations;
   }
+  if (!Number.isFinite(loader.pictures))
+    throw new UsageError('train: expected iterations instead of epochs, for a loader that does not know its pictures');
   if (!(Number.isFinite(epochs) && epochs! > 0))
     throw new UsageError(`train: expected epochs to be a finite number above 0, got ${epochs}`);
   return Math.max(1, Math.ceil((epochs! * loader.pictures) / (loader.options.batch * solver.iterSize)));

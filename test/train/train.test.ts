@@ -285,7 +285,7 @@ describe('train', () => {
         model,
         loader,
         { epochs: 1, checkpoint: { prefix: join(folder, 'no', 'run') } },
-        { code: 'USAGE', message: /no.run/ },
+        { code: 'FORMAT', message: /no.run/ },
       ],
       [model, loader, { epochs: 1, checkpoint: { prefix: join(folder, 'run'), keep: 0 } }, { code: 'USAGE' }],
       [model, loader, { epochs: 1, evaluation: { loader, metric: 'bleu' } }, { code: 'USAGE', message: /bleu/ }],
