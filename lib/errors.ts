@@ -9,6 +9,7 @@ export type ErrorCode =
   | 'ADDON_NOT_FOUND'
   | 'DISPOSED' // a call on something already disposed
   | 'NOT_FINITE' // NaN or infinity where the caller asked for none
+  | 'DIVERGED' // a training whose loss is lost
   | 'INTERNAL'; // a broken promise between Cortado's own parts: please report it
 
 export interface ErrorOptions {
@@ -100,6 +101,31 @@ export class OutOfMemoryError extends CortadoError {
 export class DisposedError extends CortadoError {
   constructor(message: string, options?: ErrorOptions) {
     super('DISPOSED', message, options);
+  }
+}
+
+/** NaN or infinity where there must be none. */
+export class NotFiniteError extends CortadoError {
+  /** What it was found in first: a layer, with the pass behind a point where it was not forward, or an input. */
+  readonly where: string;
+
+  constructor(where: string, options?: ErrorOptions) {
+    super('NOT_FINITE', `${where}: expected finite numbers, got NaN or infinity`, options);
+    this.where = where;
+  }
+}
+
+/** A training whose loss is NaN, infinite or many times what it was: it learns nothing any more. */
+export class DivergedError extends CortadoError {
+  /** The update that was not made, or the last one that was; counts from 1. */
+  readonly iteration: number;
+  /** Where it began: a layer, or an input. */
+  readonly where: string;
+
+  constructor(iteration: number, where: string, message: string, options?: ErrorOptions) {
+    super('DIVERGED', message, options);
+    this.iteration = iteration;
+    this.where = where;
   }
 }
 

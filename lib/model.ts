@@ -6,6 +6,7 @@ import type { Phase } from './program.js';
 import { Runtime, type MemoryUsage, type RuntimeOptions, type StepTime } from './runtime.js';
 import { check, count, format } from './shape.js';
 import { checkHistory, historyKeys, namedHistory } from './solvers/history.js';
+import type { Solver } from './solvers/solver.js';
 import type { SolverState, Training } from './solvers/training.js';
 import type { Tensor } from './tensor.js';
 import { named, outputsOf, reachable, total } from './wanted.js';
@@ -74,6 +75,11 @@ export class Model<I extends string = string, O extends string = string> {
 
   get threads(): number {
     return this.#runtime.options.threads;
+  }
+
+  /** What it was compiled with. */
+  get solver(): Solver | undefined {
+    return this.#runtime.training?.solver;
   }
 
   /** The solver's rate at the next update; 0 without a solver. Setting it takes the place of the solver's policy. */

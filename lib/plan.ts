@@ -1,4 +1,4 @@
-import { CortadoError } from './errors.js';
+import { NotFiniteError } from './errors.js';
 import { PACE, RANDOM, seedName } from './forward.js';
 import type { Graph, Value } from './graph.js';
 import { lower, type Goal, type Lowered } from './lower.js';
@@ -84,11 +84,11 @@ export class Plan {
     return this.#results;
   }
 
-  /** @throws {CortadoError} NOT_FINITE, naming the first step whose flag is raised */
+  /** @throws {NotFiniteError} naming the first step whose flag is raised */
   assertFinite(results: readonly Float32Array[]): void {
     const flags = results.slice(this.results.length);
     const bad = this.program.checks.find((_, i) => flags[i]![0] === 1);
-    if (bad) throw new CortadoError('NOT_FINITE', `${bad.label}: expected finite numbers, got NaN or infinity`);
+    if (bad) throw new NotFiniteError(bad.label);
   }
 
   get scratchBytes(): number {

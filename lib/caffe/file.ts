@@ -1,4 +1,5 @@
 import { open, rename, rm, type FileHandle } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { FormatError } from '../errors.js';
@@ -89,12 +90,13 @@ function* slices(bytes: Uint8Array): Generator<Uint8Array> {
 /** Pieces of a file, in order. */
 export type Pieces = Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
 
-/** Writes a file in pieces; it appears under its name when it is complete. */
+/** Writes a file in pieces; it appears under its name when it is complete and safe on the disk. */
 export async function writePieces(path: string, pieces: Pieces): Promise<void> {
   const unfinished = `${path}.${process.pid}.part`;
   try {
     await writeAll(unfinished, pieces);
     await rename(unfinished, path);
+    await settle(dirname(path));
   } catch (error) {
     await rm(unfinished, { force: true });
     throw error;
@@ -110,4 +112,11 @@ async function writeAll(path: string, pieces: Pieces): Promise<void> {
   }
   // Renamed before its content is safe, a file could be empty after a power failure.
   await file.sync();
+}
+
+/** After a power failure a renamed file is surely there only when its folder has been written too. */
+export async function settle(folder: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  await using handle = await open(folder);
+  await handle.sync();
 }

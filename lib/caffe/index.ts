@@ -19,7 +19,7 @@ export {
 export { filterNet, type Circumstances } from './phase.js';
 export { parseNet, readNetDefinition, readSolver } from './prototxt.js';
 export type { Filler as FillerMessage, Layer, Net, Solver } from './schema.js';
-export { fromSolverState, resume, snapshot, toSolverState } from './snapshot.js';
+export { caffeSnapshots, fromSolverState, resume, snapshot, toSolverState } from './snapshot.js';
 export { exportSolver, formatSolver, importSolver, type SolverPlan } from './solver.js';
 export { readSolverstate, writeSolverstate, type TrainingState } from './solverstate.js';
 export { upgradeNet, upgradeSolver, type Warn } from './upgrade.js';
