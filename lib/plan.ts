@@ -2,9 +2,9 @@ import { NotFiniteError } from './errors.js';
 import { PACE, RANDOM, seedName } from './forward.js';
 import type { Graph, Value } from './graph.js';
 import { lower, type Goal, type Lowered } from './lower.js';
-import { prepare, type NativeMemory, type NativePlan } from './native.js';
-import { optimize, placeInArena, type Layout, type Passes } from './passes/index.js';
-import { rootOf, type Program, type Ref } from './program.js';
+import { allocate, prepare, type NativeMemory, type NativePlan } from './native.js';
+import { optimize, placeInArena, placeKept, type Layout, type Passes } from './passes/index.js';
+import { rootOf, type Program, type Ref, type Step } from './program.js';
 import type { StateLayout } from './state.js';
 
 /** A goal lowered, optimised and placed: all of a plan that needs no memory yet. */
@@ -13,8 +13,13 @@ export class Plan {
   readonly layout: Layout;
   readonly #lowered: Lowered;
   readonly #inputs = new Map<string, number>();
+  readonly #keptLayout: Layout;
   #native: NativePlan | undefined;
   #arena: NativeMemory | undefined;
+  #prologue: NativePlan | undefined;
+  #kept: NativeMemory | undefined;
+  /** Which version of the parameters the kept tensors follow from. */
+  #keptVersion = -1;
   #results: readonly number[] = [];
 
   constructor(
@@ -25,6 +30,7 @@ export class Plan {
     this.#lowered = lower(graph, goal);
     this.program = optimize(this.#lowered.program, passes, goal.checkFinite);
     this.layout = placeInArena(this.program);
+    this.#keptLayout = placeKept(this.program);
     for (const { id, place } of this.program.refs) {
       const offset = this.layout.offsets.get(id);
       if (place.kind === 'input' && offset !== undefined && !this.program.views.has(id))
@@ -59,24 +65,54 @@ export class Plan {
   on(arena: NativeMemory, state: NativeMemory, stateLayout: StateLayout, threads: number): NativePlan {
     if (this.#native && this.#arena === arena) return this.#native;
     this.dispose();
-    const used = usedRefs(this.program);
+    this.#arena = arena;
+    const { steps, prologue, checks, results } = this.program;
+    if (prologue.length > 0) {
+      this.#kept = allocate(this.#keptLayout.bytes);
+      this.#prologue = prepare({ ...this.#describe(prologue, [], arena, state, stateLayout).spec, threads });
+    }
+    const { spec, indexOf } = this.#describe(steps, results, arena, state, stateLayout);
+    const commit = steps.findIndex((step) => step.commits);
+    const guards = checks.filter(({ at }) => at < commit).map(({ flag }) => indexOf(flag));
+    this.#results = [...this.results, ...checks.map((c) => c.flag)].map(indexOf);
+    return (this.#native = prepare({ ...spec, threads, ...(commit >= 0 && { commit, guards }) }));
+  }
+
+  /** What must run first when the parameters are of this version: nothing where nothing is kept, or what is kept is theirs. */
+  outdated(version: number): NativePlan | undefined {
+    return this.#keptVersion === version ? undefined : this.#prologue;
+  }
+
+  /** Says that the kept tensors follow from this version of the parameters. */
+  refreshed(version: number): void {
+    this.#keptVersion = version;
+  }
+
+  /** Whether a run changes what outlives it. */
+  get commits(): boolean {
+    return this.program.steps.some((step) => step.commits);
+  }
+
+  #describe(
+    steps: readonly Step[],
+    results: readonly Ref[],
+    arena: NativeMemory,
+    state: NativeMemory,
+    stateLayout: StateLayout,
+  ) {
+    const used = usedRefs(steps, results);
     const index = new Map(used.map((ref, i) => [ref.id, i]));
     const indexOf = (ref: Ref | undefined): number => (ref ? index.get(ref.id)! : -1);
-    this.#arena = arena;
-    const commit = this.program.steps.findIndex((step) => step.commits);
-    const guards = this.program.checks.filter(({ at }) => at < commit).map(({ flag }) => indexOf(flag));
-    this.#results = [...this.results, ...this.program.checks.map((c) => c.flag)].map(indexOf);
-    return (this.#native = prepare({
-      memories: [arena, state],
+    const spec = {
+      memories: [arena, state, ...(this.#kept ? [this.#kept] : [])],
       tensors: used.map((ref) => ({ ...this.#placeOf(ref, stateLayout), shape: ref.shape, dtype: ref.dtype })),
-      steps: this.program.steps.map((step) => ({
+      steps: steps.map((step) => ({
         ...step,
         inputs: step.inputs.map(indexOf),
         outputs: step.outputs.map(indexOf),
       })),
-      threads,
-      ...(commit >= 0 && { commit, guards }),
-    }));
+    };
+    return { spec, indexOf };
   }
 
   /** Native tensor numbers of the results, then of the checks. */
@@ -91,25 +127,33 @@ export class Plan {
     if (bad) throw new NotFiniteError(bad.label);
   }
 
+  /** Memory of kernels: scratch, and what is kept from run to run. */
   get scratchBytes(): number {
-    return this.#native?.scratchBytes ?? 0;
+    return (this.#native?.scratchBytes ?? 0) + (this.#kept?.bytes ?? 0);
   }
 
   dispose(): void {
     this.#native?.dispose();
     this.#native = undefined;
+    this.#prologue?.dispose();
+    this.#prologue = undefined;
+    this.#kept?.dispose();
+    this.#kept = undefined;
+    this.#keptVersion = -1;
   }
 
   #placeOf(ref: Ref, state: StateLayout): { memory: number; offset: number } {
     const { place } = this.program.refs[rootOf(this.program.views, ref.id)]!;
     if (place.kind === 'state') return { memory: 1, offset: state.entries.get(place.key)!.offset };
+    if (place.kind === 'kept')
+      return { memory: 2, offset: this.#keptLayout.offsets.get(rootOf(this.program.views, ref.id))! };
     return { memory: 0, offset: this.layout.offsets.get(ref.id)! };
   }
 }
 
 /** Tensors that some step or result touches; passes leave others behind. */
-function usedRefs(program: Program): Ref[] {
-  const used = new Set(program.results);
-  for (const step of program.steps) for (const ref of [...step.inputs, ...step.outputs]) if (ref) used.add(ref);
+function usedRefs(steps: readonly Step[], results: readonly Ref[]): Ref[] {
+  const used = new Set(results);
+  for (const step of steps) for (const ref of [...step.inputs, ...step.outputs]) if (ref) used.add(ref);
   return [...used];
 }

@@ -7,10 +7,14 @@ export type Phase = 'train' | 'test';
 
 export const BYTES: Readonly<Record<DType, number>> = { f32: 4, i32: 4, u8: 1 };
 
-/** Where a tensor of a program lives: `state` outlives the run (parameters, solver history), the rest is per run. */
+/**
+ * Where a tensor of a program lives: `state` outlives the run (parameters, solver history), `kept` follows from it and lives
+ * as long as the plan, the rest is per run.
+ */
 export type Place =
   | { readonly kind: 'input'; readonly name: string }
   | { readonly kind: 'state'; readonly key: string }
+  | { readonly kind: 'kept' }
   | { readonly kind: 'work' };
 
 /** A tensor of a program. */
@@ -39,6 +43,8 @@ export interface Step {
 export interface Program {
   readonly refs: readonly Ref[];
   readonly steps: readonly Step[];
+  /** Steps that make what is kept; run before the others whenever the parameters have changed. */
+  readonly prologue: readonly Step[];
   /** Ref id → id of the tensor whose elements it shares. */
   readonly views: ReadonlyMap<number, number>;
   /** Tensors that must hold their value when the run ends, by the caller's order. */
@@ -74,7 +80,7 @@ export class ProgramBuilder {
   }
 
   /** The input or state tensor of that name; made on first use. */
-  named(place: Exclude<Place, { kind: 'work' }>, shape: Shape, dtype: DType): Ref {
+  named(place: Exclude<Place, { kind: 'work' | 'kept' }>, shape: Shape, dtype: DType): Ref {
     const key = place.kind === 'input' ? `input ${place.name}` : `state ${place.key}`;
     const label = place.kind === 'input' ? place.name : place.key;
     let ref = this.#places.get(key);
@@ -107,7 +113,7 @@ export class ProgramBuilder {
   }
 
   finish(results: readonly Ref[], guarded: readonly Ref[] = []): Program {
-    return { refs: this.refs, steps: this.steps, views: this.views, results, guarded, checks: [] };
+    return { refs: this.refs, steps: this.steps, prologue: [], views: this.views, results, guarded, checks: [] };
   }
 }
 

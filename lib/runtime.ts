@@ -29,7 +29,7 @@ export interface MemoryUsage {
   readonly history: number;
   /** Everything that one run needs: inputs, activations, gradients. */
   readonly work: number;
-  /** Packing buffers of kernels. */
+  /** Packing buffers of kernels, and filters kept in the order that they want. */
   readonly scratch: number;
   readonly total: number;
 }
@@ -70,6 +70,8 @@ export class Runtime {
   #tail: Promise<unknown> = Promise.resolve();
   #cancel: (() => void) | undefined;
   #runs = 0;
+  /** Counts the changes of the state. */
+  #version = 0;
   #disposed = false;
 
   constructor(
@@ -110,6 +112,7 @@ export class Runtime {
       try {
         memory.write(0, this.#randomState(), 0, 4);
         const native = prepare(initialPlan(this.#state, this.#stateMemory, memory, this.options.threads));
+        this.#version++;
         await this.#finish(native, [], false, undefined);
         native.dispose();
         this.training?.restore({ iteration: 0, steps: 0 });
@@ -151,6 +154,7 @@ export class Runtime {
 
   load(weights: readonly (readonly [Value, Checked])[]): Promise<void> {
     return this.#enqueue(async () => {
+      this.#version++;
       for (const [value, weight] of weights)
         await stage(this.#stateMemory, this.#state.entries.get(value.name)!.offset, weight);
     });
@@ -173,6 +177,7 @@ export class Runtime {
     return this.#enqueue(async () => {
       training.restore(saved);
       this.#runs = saved.runs ?? this.#runs;
+      this.#version++;
       for (const [key, tensor] of data) await stage(this.#stateMemory, this.#state.entries.get(key)!.offset, tensor);
     });
   }
@@ -231,6 +236,13 @@ export class Runtime {
     if (plan.paceOffset !== undefined) arena.write(plan.paceOffset, this.training!.pace(), 0, 3);
     signal?.throwIfAborted();
     this.#runs++;
+    const owner = this.options.owner ?? this;
+    if (plan.commits) owner.#version++;
+    const prologue = plan.outdated(owner.#version);
+    if (prologue) {
+      await this.#finish(prologue, [], false, signal);
+      plan.refreshed(owner.#version);
+    }
     return this.#finish(native, profile ? [] : plan.resultIndices, profile, signal);
   }
 

@@ -1,11 +1,13 @@
 import type { Program } from '../program.js';
 import { checkFinite } from './finite.js';
 import { fuseRelu } from './fuse.js';
+import { keepPrepared } from './keep.js';
+import { packFilters } from './pack.js';
 import { prune } from './prune.js';
 import { CPU, type Target } from './target.js';
 import { useWinograd } from './winograd.js';
 
-export { placeInArena, roundUp, sizeOf, type Layout } from './memory.js';
+export { placeInArena, placeKept, roundUp, sizeOf, type Layout } from './memory.js';
 
 /** `none` leaves every step as the ops wrote it: the oracle that the other passes are tested against. */
 export type Passes = 'all' | 'none';
@@ -18,5 +20,6 @@ export function optimize(program: Program, passes: Passes, finite = false, targe
 
 function rewrite(program: Program, target: Target): Program {
   const fused = fuseRelu(program);
-  return target.kernels.has('conv2d_winograd') ? useWinograd(fused) : fused;
+  const fast = target.kernels.has('conv2d_winograd') ? useWinograd(fused) : fused;
+  return keepPrepared(target.kernels.has('conv2d_packed') ? packFilters(fast) : fast);
 }

@@ -1,11 +1,11 @@
 import { BYTES, rootOf, type Program, type Ref } from '../program.js';
 import { count } from '../shape.js';
 
-/** Places of a program's work tensors in one arena. */
+/** Places of a program's tensors in one memory. */
 export interface Layout {
-  /** Byte offset of every input and work tensor (views included), by ref id. */
+  /** Byte offset of every tensor there (views included), by ref id. */
   readonly offsets: ReadonlyMap<number, number>;
-  /** Size of the arena. */
+  /** Size of the memory. */
   readonly bytes: number;
 }
 
@@ -59,7 +59,7 @@ function lifetimes(program: Program): Map<number, Block> {
   const last = lastReads(program);
   const birth = (ref: Ref, at: number): void => {
     const id = rootOf(program.views, ref.id);
-    if (blocks.has(id) || program.refs[id]!.place.kind === 'state') return;
+    if (blocks.has(id) || isLasting(program.refs[id]!)) return;
     blocks.set(id, {
       bytes: roundUp(sizeOf(program.refs[id]!)),
       first: at,
@@ -84,6 +84,21 @@ function lifetimes(program: Program): Map<number, Block> {
     for (const ref of step.outputs) if (ref) birth(ref, at);
   });
   return blocks;
+}
+
+/** Not in the arena, but in a memory that outlives the run. */
+const isLasting = ({ place }: Ref): boolean => place.kind === 'state' || place.kind === 'kept';
+
+/** Gives every kept tensor a place, one behind the other. */
+export function placeKept(program: Program): Layout {
+  const offsets = new Map<number, number>();
+  let bytes = 0;
+  for (const ref of program.refs) {
+    if (ref.place.kind !== 'kept' || program.views.has(ref.id)) continue;
+    offsets.set(ref.id, bytes);
+    bytes += roundUp(sizeOf(ref));
+  }
+  return { offsets, bytes };
 }
 
 function lastReads(program: Program): Map<number, number> {

@@ -5,4 +5,9 @@ export interface Target {
 }
 
 /** native/cpu/list.h. */
-export const CPU: Target = { kernels: new Set(['conv2d_winograd', 'conv2d_winograd_wgrad', 'winograd_filters']) };
+export const CPU: Target = {
+  kernels: new Set([
+    ...['conv2d_filters', 'conv2d_packed'],
+    ...['winograd_filters', 'conv2d_winograd', 'conv2d_winograd_wgrad'],
+  ]),
+};

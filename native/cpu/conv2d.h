@@ -27,6 +27,52 @@ struct Conv2d {
   void run(const Run& run) const { product.run(run, {x.f32(), weight.f32(), bias.f32(), y.f32(), relu}); }
 };
 
+/// weight (k, c / groups, r, s) -> the same in the order of Conv2dPacked.
+struct Conv2dFilters {
+  Tensor weight, packed;
+  CorrelationWeights weights;
+
+  explicit Conv2dFilters(Prepare& step)
+      : weight(required(step, step.in(0), "a weight")), packed(step.out(0)), weights(Conv2dShape(step, weight), false) {
+    step.expect(holds(packed, packed.size()) && packed.size() >= weights.size(), "room for the filters");
+  }
+  void run(const Run& run) const { weights.pack(run.threads, weight.f32(), packed.f32()); }
+};
+
+/// Conv2d with weights of Conv2dFilters.
+struct Conv2dPacked {
+  Tensor x, packed, bias, y;
+  bool relu;
+  Correlation product;
+
+  explicit Conv2dPacked(Prepare& step)
+      : x(step.in(0)),
+        packed(required(step, step.in(1), "filters")),
+        bias(step.in(2)),
+        y(step.out(0)),
+        relu(step.integer("relu") != 0),
+        product(Conv2dShape(step, x, y, weight(step)), false, step.threads(), true) {
+    step.expect(holds(packed, packed.size()) && packed.size() >= product.weights().size(), "filters for these maps");
+    step.expect(may_hold(bias, y.dim[1]), "a bias for every filter");
+    step.scratch(product.scratch());
+  }
+  void run(const Run& run) const { product.run(run, {x.f32(), packed.f32(), bias.f32(), y.f32(), relu}); }
+
+ private:
+  /// The weight that the filters were made of.
+  Tensor weight(Prepare& step) const {
+    const int64_t groups = step.integer("groups");
+    step.expect(groups > 0 && x.rank == 4, "images in groups");
+    Tensor before = packed;
+    before.rank = 4;
+    before.dim[0] = y.dim[1];
+    before.dim[1] = x.dim[1] / groups;
+    before.dim[2] = step.integer("kernelH");
+    before.dim[3] = step.integer("kernelW");
+    return before;
+  }
+};
+
 /// In: dy, weight. Out: dx.
 struct Conv2dDgrad {
   Tensor dy, weight, dx;

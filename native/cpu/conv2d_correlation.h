@@ -12,7 +12,7 @@ namespace cortado::CORTADO_ISA {
 namespace {
 
 /// The operands of a run: source and output planes, weights as the convolution keeps them, bias (or nullptr) per output
-/// plane.
+/// plane. Weights may come packed, from CorrelationWeights.
 struct CorrelationData {
   const float *source, *weight, *bias;
   float* output;
@@ -22,8 +22,9 @@ struct CorrelationData {
 class Correlation {
  public:
   /// From the image to the features (convolution), or backward.
-  Correlation(const Conv2dShape& shape, bool backward, int threads)
+  Correlation(const Conv2dShape& shape, bool backward, int threads, bool packed = false)
       : weights_(shape, backward),
+        packed_(packed),
         images_(shape.images),
         top_(weights_.height.frame_begin()),
         left_(weights_.width.frame_begin()),
@@ -44,17 +45,20 @@ class Correlation {
     block_parts_ = blocks % grid_.rows != 0 && blocks < 4 * grid_.rows ? grid_.rows : 1;
   }
 
+  const CorrelationWeights& weights() const { return weights_; }
+
   size_t scratch() const {
     Scratch scratch(nullptr);
-    scratch.take<float>(weights_.size());
+    scratch.take<float>(packed_ ? 0 : weights_.size());
     for (int i = 0; i < grid_.rows * grid_.columns; ++i) Room(scratch, *this);
     return scratch.bytes();
   }
 
   void run(const Run& run, const CorrelationData& data) const {
     Scratch scratch(run.scratch);
-    float* packed = scratch.take<float>(weights_.size());
-    on_every_thread(run.threads, [&](int thread, int threads) { weights_.pack(data.weight, packed, thread, threads); });
+    float* own_packed = scratch.take<float>(packed_ ? 0 : weights_.size());
+    if (!packed_) weights_.pack(run.threads, data.weight, own_packed);
+    const float* packed = packed_ ? data.weight : own_packed;
     on_every_thread(run.threads, [&](int thread, int) {
       Scratch own = scratch;
       for (int i = 0; i < thread; ++i) Room(own, *this);
@@ -90,7 +94,7 @@ class Correlation {
   int64_t source_plane() const { return weights_.height.source() * weights_.width.source(); }
   int64_t output_plane() const { return weights_.height.output() * weights_.width.output(); }
 
-  void multiply(const CorrelationData& data, float* packed, const Room& room, int thread) const {
+  void multiply(const CorrelationData& data, const float* packed, const Room& room, int thread) const {
     const int64_t blocks = divide_up(images_, block_images_);
     const Part rows = grid_.row_part(blocks * block_parts_, thread);
     const Part columns = grid_.column_part(weights_.groups * weights_.panels.count, thread);
@@ -121,9 +125,9 @@ class Correlation {
     return {begin, count, weights_.channels * frame(), room.framed, output};
   }
 
-  void multiply_block(const CorrelationData& data, float* packed, const Room& room, int64_t group, const Block& block,
-                      const Part& parts, const Part& panels) const {
-    weights_.each_phase(packed, [&](const CorrelationWeights::Phase& phase, float*) {
+  void multiply_block(const CorrelationData& data, const float* packed, const Room& room, int64_t group,
+                      const Block& block, const Part& parts, const Part& panels) const {
+    weights_.each_phase(packed, [&](const CorrelationWeights::Phase& phase, const float*) {
       fill_distances(phase, room.at);
       const int64_t rows = block.count * phase.height * phase.width, tiles = divide_up(rows, kTileRows);
       const int64_t first = smaller(rows, tiles * parts.begin / block_parts_ * kTileRows);
@@ -215,6 +219,7 @@ class Correlation {
   }
 
   CorrelationWeights weights_;
+  bool packed_;
   int64_t images_;
   int64_t top_, left_, frame_height_, frame_width_;
   bool framed_;

@@ -45,8 +45,8 @@ struct CorrelationWeights {
   }
 
   /// f(phase, its packed weights) for every phase in turn.
-  template <class F>
-  void each_phase(float* packed, const F& f) const {
+  template <class Float, class F>
+  void each_phase(Float* packed, const F& f) const {
     for (int64_t y = 0; y < height.phases(); ++y) {
       for (int64_t x = 0; x < width.phases(); ++x) {
         const int64_t depth = channels * taps_of(y, x);
@@ -57,6 +57,11 @@ struct CorrelationWeights {
   }
 
   /// Weights of phase, group, panel: [(channel, tap)][plane], one panel after the other. Threads share the planes out.
+  void pack(Threads& team, const float* weight, float* packed) const {
+    on_every_thread(team, [&](int thread, int threads) { pack(weight, packed, thread, threads); });
+  }
+
+ private:
   void pack(const float* weight, float* packed, int thread, int threads) const {
     const Part part = part_of(groups * panels.count, thread, threads);
     each_phase(packed, [&](const Phase& phase, float* base) {

@@ -3,6 +3,8 @@
 /// Kernels that only the CPU has: X(kernel name, type). No op asks for them; passes put them in place of others (see
 /// lib/passes/target.ts).
 #define CORTADO_CPU_KERNELS(X)                  \
+  X(conv2d_filters, Conv2dFilters)              \
+  X(conv2d_packed, Conv2dPacked)                \
   X(conv2d_winograd, Conv2dWinograd)            \
   X(conv2d_winograd_wgrad, Conv2dWinogradWgrad) \
   X(winograd_filters, WinogradFilters)

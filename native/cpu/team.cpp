@@ -8,8 +8,9 @@ namespace cortado {
 
 namespace {
 
-/// About 20 µs: longer than the gap between two kernels of a step, far shorter than a scheduler's time slice.
-constexpr int kSpins = 2000;
+/// About 0.2 ms: longer than what threads wait for each other within a step, far shorter than a scheduler's time slice.
+/// Waking from sleep costs a virtual machine as much.
+constexpr int kSpins = 20000;
 
 void relax() {
 #if defined(__x86_64__)

@@ -1,8 +1,8 @@
 // Convolution by Winograd's points, from the image to the features or back.
 //
 // Block by block of tiles: the source goes to the 49 points, where the convolution is a product of matrices, (tile,
-// channel) by (channel, plane), and comes back as outputs. Threads share out each of the three steps, so that a small
-// batch keeps all of them busy and a point's filters are read by one of them only.
+// channel) by (channel, plane), and comes back as outputs. Threads take blocks of their own and never wait for each
+// other; where there are too few, they share out each of the three steps.
 #pragma once
 
 #include "winograd_source.h"
@@ -24,9 +24,10 @@ class WinogradCorrelation {
                       int64_t pad_w, int threads)
       : source_{source, {kWinogradTile + 1 - taps, output.height, output.width}, pad_h, pad_w},
         output_(output),
-        images_(images),
         threads_(threads),
-        block_(source_.tiling.block(images, kTiles)),
+        rooms_(images * source_.tiling.tiles() >= kTiles * threads ? threads : 1),
+        bands_(images * source_.tiling.down),
+        block_(source_.tiling.block(divide_up(bands_, rooms_), kTiles)),
         source_room_{source, block_ * source_.tiling.across},
         output_room_(output, block_ * source_.tiling.across),
         filters_(source.groups, source.channels, output.channels) {}
@@ -35,18 +36,19 @@ class WinogradCorrelation {
 
   size_t scratch() const {
     Scratch scratch(nullptr);
-    Room(scratch, *this);
+    for (int i = 0; i < rooms_; ++i) Room(scratch, *this);
     return scratch.bytes();
   }
 
   void run(const Run& run, const WinogradData& data) const {
-    if (source_.tiling.size == 3) return blocks<3>(run, data);
-    blocks<5>(run, data);
+    if (source_.tiling.size == 3) return divide<3>(run, data);
+    divide<5>(run, data);
   }
 
  private:
-  static constexpr int64_t kTiles = 96;  // of a block: its source and products fit the last-level cache
+  static constexpr int64_t kTiles = 64;  // of a block: its source and products stay in the caches, its filters pay
 
+  /// What works on one block.
   struct Room {
     int64_t* at;  // distance of each source channel from a tile
     float *source, *products, *stage;
@@ -54,7 +56,7 @@ class WinogradCorrelation {
         : at(scratch.take<int64_t>(w.source_.maps.channels)),
           source(scratch.take<float>(w.source_room_.size())),
           products(scratch.take<float>(w.output_room_.size())),
-          stage(scratch.take<float>(w.threads_ * w.stage())) {}
+          stage(scratch.take<float>(w.threads_ / w.rooms_ * w.stage())) {}
   };
 
   int64_t stage() const {
@@ -63,25 +65,34 @@ class WinogradCorrelation {
   }
 
   template <int M>
-  void blocks(const Run& run, const WinogradData& data) const {
-    Scratch scratch(run.scratch);
-    const Room room(scratch, *this);
+  void divide(const Run& run, const WinogradData& data) const {
+    if (rooms_ == 1) {
+      Scratch scratch(run.scratch);
+      return blocks<M>(data, Room(scratch, *this), {0, bands_},
+                       [&](const auto& step) { on_every_thread(run.threads, step); });
+    }
+    on_every_thread(run.threads, [&](int thread, int threads) {
+      Scratch scratch(run.scratch);
+      for (int i = 0; i < thread; ++i) Room(scratch, *this);
+      blocks<M>(data, Room(scratch, *this), part_of(bands_, thread, threads), [](const auto& step) { step(0, 1); });
+    });
+  }
+
+  /// Each step runs as together(step), which calls step(thread, threads) for all that share the room.
+  template <int M, class Together>
+  CORTADO_INLINE void blocks(const WinogradData& data, const Room& room, const Part& bands,
+                             const Together& together) const {
     for (int64_t c = 0; c < source_.maps.channels; ++c) room.at[c] = source_room_.at_channel(c);
-    const int64_t bands = images_ * source_.tiling.down;
-    for (int64_t first = 0; first < bands; first += block_) {
-      const int64_t last = smaller(bands, first + block_);
-      on_every_thread(run.threads, [&](int thread, int threads) {
-        // Only the products wait for all; the outputs of the block before are as good as done.
-        float* stage = room.stage + thread * this->stage();
-        if (first > 0) finish<M>(data, room, first - block_, first, stage, thread, threads);
-        source_.run(data.source, first, last, source_room_, room.source, stage, thread, threads);
+    for (int64_t first = bands.begin; first < bands.end; first += block_) {
+      const Part block{first, smaller(bands.end, first + block_)};
+      together([&](int thread, int threads) {
+        source_.run(data.source, block, source_room_, room.source, room.stage + thread * stage(), thread, threads);
       });
-      on_every_thread(run.threads, [&](int thread, int threads) {
-        multiply(data.filters, room, (last - first) * source_.tiling.across, thread, threads);
+      together([&](int thread, int threads) {
+        multiply(data.filters, room, (block.end - block.begin) * source_.tiling.across, thread, threads);
       });
-      if (last < bands) continue;
-      on_every_thread(run.threads, [&](int thread, int threads) {
-        finish<M>(data, room, first, last, room.stage + thread * this->stage(), thread, threads);
+      together([&](int thread, int threads) {
+        finish<M>(data, room, block, room.stage + thread * stage(), thread, threads);
       });
     }
   }
@@ -110,14 +121,15 @@ class WinogradCorrelation {
   }
 
   template <int M>
-  void finish(const WinogradData& data, const Room& room, int64_t first, int64_t last, float* stage, int thread,
+  void finish(const WinogradData& data, const Room& room, const Part& block, float* stage, int thread,
               int threads) const {
     const int64_t vectors = output_.groups * output_.vectors();
-    const Part part = part_of((last - first) * vectors, thread, threads);
+    const Part part = part_of((block.end - block.begin) * vectors, thread, threads);
     for (int64_t unit = part.begin; unit < part.end; ++unit) {
       const int64_t band = unit / vectors, group = unit % vectors / output_.vectors(),
                     vector = unit % output_.vectors();
-      const int64_t image = (first + band) / source_.tiling.down, top = (first + band) % source_.tiling.down * M;
+      const int64_t image = (block.begin + band) / source_.tiling.down,
+                    top = (block.begin + band) % source_.tiling.down * M;
       const float* from = room.products + output_room_.at(group, vector, band * source_.tiling.across);
       const Vf bias = data.bias == nullptr
                           ? zero()
@@ -146,9 +158,8 @@ class WinogradCorrelation {
 
   SourceTransform source_;
   Maps output_;
-  int64_t images_;
-  int threads_;
-  int64_t block_;  // bands of a block
+  int threads_, rooms_;    // a room for each thread, or one for all
+  int64_t bands_, block_;  // of the batch, of a block
   SourceRoom source_room_;
   FeatureRoom output_room_;
   FilterRoom filters_;

@@ -19,7 +19,7 @@ class WinogradFilterGradient {
         features_(features),
         images_(images),
         threads_(threads),
-        block_(source_.tiling.block(images, kTiles)),
+        block_(source_.tiling.block(images * source_.tiling.down, kTiles)),
         source_room_{image, block_ * source_.tiling.across},
         feature_room_(features, block_ * source_.tiling.across),
         weights_{image.groups, image.channels, features.channels, taps, false},
@@ -41,7 +41,7 @@ class WinogradFilterGradient {
       const int64_t last = smaller(bands, first + block_);
       on_every_thread(run.threads, [&](int thread, int threads) {
         float* stage = room.stage + thread * this->stage();
-        source_.run(image, first, last, source_room_, room.source, stage, thread, threads);
+        source_.run(image, {first, last}, source_room_, room.source, stage, thread, threads);
         if (source_.tiling.size == 3) {
           open<3>(features, room, first, last, stage, thread, threads);
         } else {

@@ -33,10 +33,10 @@ struct Tiling {
   CORTADO_INLINE Tiling(int64_t size, int64_t height, int64_t width)
       : size(size), down(divide_up(height, size)), across(divide_up(width, size)) {}
 
-  /// Bands of `images` images, taken at once if there are about `tiles` tiles in them.
-  CORTADO_INLINE int64_t block(int64_t images, int64_t tiles) const {
-    const int64_t bands = images * down, blocks = divide_up(bands * across, tiles);
-    return divide_up(bands, blocks);
+  CORTADO_INLINE int64_t tiles() const { return down * across; }
+  /// How many of these bands are taken at once, if blocks are to be even and of about `tiles` tiles.
+  CORTADO_INLINE int64_t block(int64_t bands, int64_t tiles) const {
+    return divide_up(bands, divide_up(bands * across, tiles));
   }
 };
 

@@ -6,7 +6,7 @@
 namespace cortado::CORTADO_ISA {
 namespace {
 
-/// Transforms the bands [first, last) of tiles into `to`; threads share out the work by (band, group, vector of
+/// Transforms bands of tiles into `to`; threads share out the work by (band, group, vector of
 /// channels). The tile of output (y, x) begins at (y - pad_h, x - pad_w) of the source. `stage` holds
 /// source_stage(tiling) floats, one thread's own.
 struct SourceTransform {
@@ -17,13 +17,13 @@ struct SourceTransform {
   CORTADO_INLINE int64_t columns() const { return tiling.across * tiling.size + kWinogradTile - tiling.size; }
   CORTADO_INLINE int64_t stage() const { return kWinogradTile * columns() * kLanes; }
 
-  void run(const float* source, int64_t first, int64_t last, const SourceRoom& room, float* to, float* stage,
-           int thread, int threads) const {
+  void run(const float* source, const Part& bands, const SourceRoom& room, float* to, float* stage, int thread,
+           int threads) const {
     const int64_t vectors = maps.groups * maps.vectors();
-    const Part part = part_of((last - first) * vectors, thread, threads);
+    const Part part = part_of((bands.end - bands.begin) * vectors, thread, threads);
     for (int64_t unit = part.begin; unit < part.end; ++unit) {
       const int64_t band = unit / vectors, group = unit % vectors / maps.vectors(), vector = unit % maps.vectors();
-      const int64_t image = (first + band) / tiling.down, row = (first + band) % tiling.down;
+      const int64_t image = (bands.begin + band) / tiling.down, row = (bands.begin + band) % tiling.down;
       gather_lanes(source + maps.at(image, group, vector), maps, maps.lanes(vector), row * tiling.size - pad_h,
                    kWinogradTile, -pad_w, columns(), stage);
       float* place = to + group * room.group() + room.at_channel(vector * kLanes);

@@ -50,6 +50,16 @@ struct Conv2dShape {
     step.expect(height.agrees() && width.agrees(), "windows that fit the image and make these features");
   }
 
+  /// Of a weight alone, which a convolution of any images may use.
+  CORTADO_INLINE Conv2dShape(Prepare& step, const Tensor& weight) : images(1), groups(step.integer("groups")) {
+    step.expect(weight.rank == 4 && holds(weight, weight.size()) && groups > 0 && weight.dim[0] % groups == 0,
+                "a weight for these groups");
+    channels = weight.dim[1];
+    filters = weight.dim[0] / groups;
+    height = {weight.dim[2], 1, weight.dim[2], 1, 0, 1};
+    width = {weight.dim[3], 1, weight.dim[3], 1, 0, 1};
+  }
+
   CORTADO_FORMULA int64_t taps() const { return height.taps * width.taps; }
   CORTADO_FORMULA int64_t pixels() const { return height.features * width.features; }
 };

@@ -38,7 +38,8 @@ const cases: fc.Arbitrary<Case> = fc
 function netOf({ groups, channels, filters, extent, taps, pad, bias, images }: Case): Graph<'x', 'y'> {
   return graph(
     { x: input([groups * channels, ...extent]) },
-    ({ x }) => ({ y: relu(conv2d(x, { name: 'conv', filters: groups * filters, kernel: taps, pad, groups, bias })) }),
+    // Without a ReLU, whose slope jumps where the two algorithms round to different sides of zero.
+    ({ x }) => ({ y: conv2d(x, { name: 'conv', filters: groups * filters, kernel: taps, pad, groups, bias }) }),
     { batch: images },
   );
 }
@@ -71,7 +72,8 @@ function kernels(one: Case): string[] {
     gradients,
     seeds: [net.outputs.y],
   });
-  return optimize(program, 'all').steps.map((step) => step.kernel);
+  const { prologue, steps } = optimize(program, 'all');
+  return [...prologue, ...steps].map((step) => step.kernel);
 }
 
 describe('conv2d by Winograd', () => {
@@ -80,7 +82,8 @@ describe('conv2d by Winograd', () => {
       const [fast, plain] = [await run(one, 'all'), await run(one, 'none')];
       const taken = kernels(one).filter((kernel) => kernel.startsWith('conv2d_winograd'));
       fc.pre(taken.length > 0);
-      fast.forEach((tensor, i) => assertClose(tensor.data, Float64Array.from(plain[i]!.data), `result ${i}`));
+      // Winograd may lose ten times what the direct convolution loses, at the worst of many elements.
+      fast.forEach((tensor, i) => assertClose(tensor.data, Float64Array.from(plain[i]!.data), `result ${i}`, 3e-5));
     }));
 
   const alexnet: Case = {
@@ -98,18 +101,36 @@ describe('conv2d by Winograd', () => {
   it('is taken for conv2 of AlexNet, in every direction', () =>
     assert.deepEqual(kernels(alexnet), [
       'winograd_filters',
-      'conv2d_winograd',
-      'relu_grad',
       'winograd_filters',
+      'conv2d_winograd',
       'conv2d_winograd',
       'conv2d_winograd_wgrad',
     ]));
 
   it('is left where it does not pay, or has no answer', () => {
-    const plain = ['conv2d', 'relu_grad', 'conv2d_dgrad', 'conv2d_wgrad'];
+    const plain = ['conv2d_filters', 'conv2d_packed', 'conv2d_dgrad', 'conv2d_wgrad'];
     assert.deepEqual(kernels({ ...alexnet, channels: 2, filters: 2 }), plain);
     assert.deepEqual(kernels({ ...alexnet, taps: 4 }), plain);
     assert.deepEqual(kernels({ ...alexnet, pad: [5, 2] }), plain);
+  });
+
+  it('rectifies on the way out', async () => {
+    const net = graph({ x: input([96, 27, 27]) }, ({ x }) => {
+      const conv = conv2d(x, { name: 'conv', filters: 256, kernel: 5, pad: 2, groups: 2 });
+      return { conv, act: relu(conv, { name: 'act' }) };
+    });
+    const model = await compile(net, { batch: 8 });
+    try {
+      const x = random([8, 96, 27, 27], 1);
+      const { conv } = await model.forward({ x }, { fetch: ['conv'] });
+      const { act } = await model.forward({ x }, { fetch: ['act'] });
+      assert.deepEqual(
+        act.data,
+        conv.data.map((v) => Math.max(v, 0)),
+      );
+    } finally {
+      model.dispose();
+    }
   });
 
   it('gives the same bits twice, and the same on one thread', async () => {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { conv2d, flatten, graph, input, relu, type Value } from '../../lib/index.js';
+import { conv2d, flatten, graph, input, relu, sgd, softmaxLoss, type Value } from '../../lib/index.js';
 import { lower, type Goal } from '../../lib/lower.js';
-import { optimize } from '../../lib/passes/index.js';
+import { optimize as optimizeFor, type Passes } from '../../lib/passes/index.js';
+import { CPU } from '../../lib/passes/target.js';
 import type { Program } from '../../lib/program.js';
 
 const net = graph({ data: input([3, 8, 8]) }, ({ data }) => {
@@ -16,6 +17,9 @@ const goal = (fetch: readonly Value[], gradients: readonly Value[] = []): Goal =
   gradients,
   seeds: gradients.length ? [net.outputs.act] : [],
 });
+/** For a device that has no kernels of its own. */
+const optimize = (program: Program, passes: Passes): Program =>
+  optimizeFor(program, passes, false, { kernels: new Set() });
 const kernels = (program: Program): string[] => program.steps.map((step) => step.kernel);
 
 describe('passes', () => {
@@ -56,5 +60,31 @@ describe('passes', () => {
   it('drop what nobody reads', () => {
     const { program } = lower(net, goal([net.outputs.conv]));
     assert.deepEqual(kernels(optimize(program, 'none')), ['conv2d']);
+  });
+
+  it('keep filters in the order of their kernel from run to run', () => {
+    const { program } = lower(net, goal([net.outputs.act]));
+    const { prologue, steps, refs } = optimizeFor(program, 'all', false, CPU);
+    assert.deepEqual(
+      prologue.map((step) => step.kernel),
+      ['conv2d_filters'],
+    );
+    assert.deepEqual(
+      steps.map((step) => step.kernel),
+      ['conv2d_packed'],
+    );
+    const [, filters] = steps[0]!.inputs;
+    assert.equal(refs[filters!.id]!.place.kind, 'kept');
+  });
+
+  it('keep nothing where a run changes the parameters', () => {
+    const trained = graph({ data: input([3, 8, 8]), label: input([]) }, ({ data, label }) => ({
+      loss: softmaxLoss(flatten(conv2d(data, { filters: 4, kernel: 3 })), label),
+    }));
+    const update = { solver: sgd({ rate: 1 }), part: 'whole' } as const;
+    const { program } = lower(trained, { ...goal([trained.outputs.loss]), phase: 'train', update });
+    const { prologue, steps } = optimizeFor(program, 'all', false, CPU);
+    assert.deepEqual(prologue, []);
+    assert.equal(steps[0]!.kernel, 'conv2d');
   });
 });

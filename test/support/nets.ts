@@ -40,13 +40,13 @@ export function tiny(): Graph<'data' | 'label', 'prob' | 'loss'> {
   );
 }
 
-/** Twelve convolutions of 0.23 GFLOP an image each: a run long enough to be cut short. */
+/** Forty convolutions of 0.23 GFLOP an image each: a run long enough to be cut short. */
 export function slow(): Graph<'data', 'out'> {
   return graph(
     { data: input([64, 56, 56]) },
     ({ data }) => {
       let x = data;
-      for (let i = 0; i < 12; i++) x = relu(conv2d(x, { name: `conv${i}`, filters: 64, kernel: 3, pad: 1 }));
+      for (let i = 0; i < 40; i++) x = relu(conv2d(x, { name: `conv${i}`, filters: 64, kernel: 3, pad: 1 }));
       return { out: x };
     },
     { name: 'slow' },
