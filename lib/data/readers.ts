@@ -8,6 +8,7 @@ interface Source {
 /** One file each, loaded when called for. */
 const sources: Record<string, () => Promise<Source>> = {
   files: () => import('./sources/files.js'),
+  given: () => import('./sources/given.js'),
   lmdb: () => import('./sources/lmdb.js'),
 };
 

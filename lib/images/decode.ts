@@ -1,4 +1,4 @@
-import sharp from 'sharp';
+import sharp, { type Sharp } from 'sharp';
 import { FormatError } from '../errors.js';
 
 /** A picture in memory: rows from the top, pixels from the left, red, green, blue of each, 0 to 255. */
@@ -17,6 +17,37 @@ export interface DecodeOptions {
 
 const MAX_PIXELS = 100_000_000;
 
+/** What is wanted of a picture that is not wanted as it is. */
+export interface View {
+  /** Extents to resize to, by sharp's linear kernel. */
+  readonly resize?: readonly [height: number, width: number];
+  /** What to keep of it then. */
+  readonly window?: Window;
+}
+
+export interface Window {
+  readonly top: number;
+  readonly left: number;
+  readonly height: number;
+  readonly width: number;
+}
+
+/** Rows of pixels, each of red, green and blue, or of grey alone. */
+export interface Pixels extends Image {
+  readonly channels: 1 | 3;
+}
+
+/** A picture whose header has been read. */
+export interface OpenedImage {
+  /** As it is shown: a camera's orientation applied. */
+  readonly width: number;
+  readonly height: number;
+  /** Whether it is stored without colours. */
+  readonly grey: boolean;
+  /** Decodes it, as decodeImage() does. @throws {FormatError} */
+  decode(view?: View): Promise<Pixels>;
+}
+
 /**
  * Decodes a file (its path) or its bytes: JPEG, PNG, WebP, GIF, AVIF, TIFF, SVG. As in Caffe's tools the stored colours
  * count, whatever colour profile the file carries. Of an animation the first picture is taken; CMYK and grey become
@@ -24,29 +55,54 @@ const MAX_PIXELS = 100_000_000;
  * @throws {FormatError} that names the picture when it is missing, damaged, too large or no picture
  */
 export async function decodeImage(input: string | Uint8Array, options: DecodeOptions = {}): Promise<Image> {
+  const opened = await openImage(input, options);
+  const { data, width, height, channels } = await opened.decode();
+  return { data: channels === 3 ? data : spread(data), width, height };
+}
+
+/** Reads the header of a picture: decodeImage() in two steps. @throws {FormatError} */
+export async function openImage(input: string | Uint8Array, options: DecodeOptions = {}): Promise<OpenedImage> {
   const name = options.name ?? (typeof input === 'string' ? input : 'image');
   const settings = { failOn: 'error', limitInputPixels: options.maxPixels ?? MAX_PIXELS, autoOrient: true } as const;
+  const { space, autoOrient } = await told(name, () => sharp(input, settings).metadata());
+  // The profile of CMYK is needed: there is no other road from ink to light.
+  const open = (): Sharp => sharp(input, { ...settings, ignoreIcc: space !== 'cmyk' });
+  return {
+    ...autoOrient,
+    grey: space === 'b-w' || space === 'grey16',
+    decode: (view = {}) => told(name, () => pixelsOf(open(), view)),
+  };
+}
+
+async function pixelsOf(picture: Sharp, { resize, window }: View): Promise<Pixels> {
+  picture.flatten({ background: 'white' }).toColourspace('srgb');
+  if (resize) picture.resize({ height: resize[0], width: resize[1], fit: 'fill', kernel: 'linear' });
+  if (window) picture.extract(window);
+  const { data, info } = await picture.raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });
+  const { width, height } = info;
+  return info.channels === 3 ? { data, width, height, channels: 3 } : firstOf(data, info);
+}
+
+/** The first of the channels of grey pictures: there may be something behind it. */
+function firstOf(data: Uint8Array, { width, height }: { readonly width: number; readonly height: number }): Pixels {
+  const step = data.length / (width * height);
+  const made = step === 1 ? data : Uint8Array.from({ length: width * height }, (_, i) => data[i * step]!);
+  return { data: made, width, height, channels: 1 };
+}
+
+async function told<T>(name: string, work: () => Promise<T>): Promise<T> {
   try {
-    // The profile of CMYK is needed: there is no other road from ink to light.
-    const { space } = await sharp(input, settings).metadata();
-    const { data, info } = await sharp(input, { ...settings, ignoreIcc: space !== 'cmyk' })
-      .flatten({ background: 'white' })
-      .toColourspace('srgb')
-      .raw({ depth: 'uchar' })
-      .toBuffer({ resolveWithObject: true });
-    const pixels = info.width * info.height;
-    return { data: info.channels === 3 ? data : spread(data, pixels), width: info.width, height: info.height };
+    return await work();
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new FormatError(`${name}: ${explain(reason)}`, { cause });
   }
 }
 
-/** Three channels from a picture with one, or with one and something behind it. */
-function spread(data: Uint8Array, pixels: number): Uint8Array {
-  const channels = data.length / pixels;
-  const made = new Uint8Array(3 * pixels);
-  for (let i = 0; i < pixels; i++) made.fill(data[i * channels]!, 3 * i, 3 * i + 3);
+/** Red, green and blue from grey. */
+function spread(grey: Uint8Array): Uint8Array {
+  const made = new Uint8Array(3 * grey.length);
+  for (let i = 0; i < grey.length; i++) made.fill(grey[i]!, 3 * i, 3 * i + 3);
   return made;
 }
 
