@@ -6,11 +6,17 @@ import { checkImages, isImages, type Images } from './pixels.js';
 import { count, format, same, type Shape } from './shape.js';
 import type { Tensor, TensorData } from './tensor.js';
 
+/** A tensor of another library, read where it is: onnxruntime's has `data` and `dims`, that of TensorFlow.js `dataSync()`. */
+export type ForeignTensor =
+  | { readonly data: unknown; readonly dims: readonly number[] }
+  | { readonly shape: readonly number[]; dataSync(): unknown };
+
 /**
- * What a caller may hand in for one input: numbers alone (their count gives the batch), numbers with a shape, or pictures
- * that are normalized on their way.
+ * What a caller may hand in for one input: numbers alone (their count gives the batch), numbers with a shape, pictures that
+ * are normalized on their way, or another library's tensor. Arrays may lie in shared memory; they are copied once, into the
+ * model's memory.
  */
-export type Feed = TensorData | readonly number[] | Tensor<TensorData> | Images;
+export type Feed = TensorData | readonly number[] | Tensor<TensorData> | Images | ForeignTensor;
 
 /** A checked input: the numbers and how many images they are. */
 export interface Checked {
@@ -58,7 +64,7 @@ export function dataOf(name: string, feed: Feed): { data: TensorData; shape: Sha
   if (isData(feed)) return { data: feed, shape: undefined };
   if (isNumbers(feed)) return { data: Float32Array.from(feed), shape: undefined };
   // Callers in JavaScript may hand in anything.
-  const { data, shape } = (feed ?? {}) as Partial<Tensor<TensorData>>;
+  const { data, shape } = native(feed ?? {}) as Partial<Tensor<TensorData>>;
   if (!isData(data) || !isNumbers(shape)) {
     throw new UsageError(
       `${name}: expected a Float32Array, Float64Array, Int32Array, Uint8Array, list of numbers or { data, shape }`,
@@ -71,7 +77,15 @@ export function dataOf(name: string, feed: Feed): { data: TensorData; shape: Sha
 
 // Callers in JavaScript may hand in anything.
 function isPictures(feed: Feed): feed is Images {
-  return typeof feed === 'object' && feed !== null && isImages(feed);
+  return typeof feed === 'object' && feed !== null && !('dataSync' in feed) && isImages(feed);
+}
+
+/** Another library's tensor by our names. */
+function native(feed: object): object {
+  if ('dims' in feed && 'data' in feed) return { data: feed.data, shape: feed.dims };
+  if (!('dataSync' in feed) || typeof feed.dataSync !== 'function') return feed;
+  const tensor = feed as Extract<ForeignTensor, { dataSync(): unknown }>;
+  return { data: tensor.dataSync(), shape: tensor.shape };
 }
 
 function isNumbers(value: unknown): value is readonly number[] {

@@ -2,7 +2,7 @@ export { compile, type CompileOptions } from './compile.js';
 export type { Device } from './device.js';
 export { toDot } from './dot.js';
 export * from './errors.js';
-export type { Feed } from './feed.js';
+export type { Feed, ForeignTensor } from './feed.js';
 export {
   bilinear,
   constant,
@@ -36,6 +36,7 @@ export { Random } from './random.js';
 export type { Pair, Shape } from './shape.js';
 export type { MemoryUsage, StepTime } from './runtime.js';
 export * from './solvers/index.js';
+export * from './tasks/index.js';
 export { formatSummary, summarize, type LayerRow, type Summary } from './table.js';
 export { isTrained, trained, type Trained, type TrainedName } from './trained.js';
 export { tensor, type Tensor, type TensorData } from './tensor.js';

@@ -7,21 +7,21 @@ export function named(graph: Graph, names: readonly string[]): [string, Value][]
   return names.map((name) => [name, graph.value(name)]);
 }
 
+/** The values themselves and all that they are computed from, inputs and parameters included. */
+export function ancestors(values: readonly Value[]): ReadonlySet<Value> {
+  const seen = new Set<Value>();
+  const visit = (value: Value): void => {
+    if (seen.has(value)) return;
+    seen.add(value);
+    if (typeof value.source === 'object' && 'node' in value.source) value.source.node.inputs.forEach(visit);
+  };
+  values.forEach(visit);
+  return seen;
+}
+
 /** The first input that a value depends on and that was not given. */
 function missing(value: Value, feeds: ReadonlyMap<Value, unknown>): string | undefined {
-  const seen = new Set<Value>();
-  const visit = (v: Value): string | undefined => {
-    if (seen.has(v)) return undefined;
-    seen.add(v);
-    if (v.source === 'input') return feeds.has(v) ? undefined : v.name;
-    if ('parameter' in v.source) return undefined;
-    for (const x of v.source.node.inputs) {
-      const found = visit(x);
-      if (found !== undefined) return found;
-    }
-    return undefined;
-  };
-  return visit(value);
+  return [...ancestors([value])].find((v) => v.source === 'input' && !feeds.has(v))?.name;
 }
 
 /** The losses times their weights, added up; `results` begins with the losses. */
@@ -57,4 +57,15 @@ export function outputsOf<O extends string>(
     });
   }
   return outputs as Record<O, Tensor>;
+}
+
+/** What a net answers with: its outputs, less losses and accuracies where there are others. */
+export function results(graph: Graph): Value[] {
+  const outputs = Object.values(graph.outputs);
+  const judged = new Set(graph.losses);
+  const answers = outputs.filter(
+    (v) =>
+      !judged.has(v) && !(typeof v.source === 'object' && 'node' in v.source && v.source.node.op.name === 'accuracy'),
+  );
+  return answers.length > 0 ? answers : outputs;
 }

@@ -1,11 +1,6 @@
 import type { Command } from 'commander';
-import { compile } from '../compile.js';
-import { FormatError, GraphError, ShapeError } from '../errors.js';
-import type { Graph, Value } from '../graph.js';
-import { preprocess, readMean, type Mean, type PreprocessOptions } from '../images/index.js';
-import type { Model } from '../model.js';
-import { count, type Pair } from '../shape.js';
-import { average, best, readLabels, type Guess } from './answers.js';
+import type { Prediction } from '../tasks/answers.js';
+import { openClassifier } from '../tasks/classifier.js';
 import {
   addCommand,
   BadUsage,
@@ -16,11 +11,9 @@ import {
   printJson,
   type ComputeOptions,
 } from './command.js';
-import { isTrained, trained, type Trained } from '../trained.js';
-import { addModel, openNet, type ModelOptions } from './net.js';
-import { findPictures, type Picture } from './pictures.js';
+import { addModel, type ModelOptions } from './net.js';
+import { findPictures } from './pictures.js';
 import { bar, colourful, paint } from './terminal.js';
-import { results } from './timing.js';
 
 interface ClassifyOptions extends ComputeOptions, ModelOptions {
   readonly mean?: string;
@@ -35,23 +28,11 @@ interface ClassifyOptions extends ComputeOptions, ModelOptions {
 }
 
 /** What is said of one picture. */
-interface Answer {
+interface Told {
   readonly image: string;
-  readonly predictions?: readonly Guess[];
+  readonly predictions?: readonly Prediction[];
   readonly error?: string;
 }
-
-/** A net ready to judge pictures. */
-interface Judge {
-  readonly model: Model;
-  readonly input: string;
-  readonly output: Value;
-  readonly options: PreprocessOptions;
-  readonly top: number;
-  readonly labels: readonly string[] | undefined;
-}
-
-const CROPS = 10;
 
 /** `cortado classify`: what a net sees in pictures. */
 export function register(program: Command): void {
@@ -86,163 +67,41 @@ function finite(text: string): number {
 
 async function classify(words: readonly string[], options: ClassifyOptions): Promise<void> {
   const pictures = await findPictures(words);
-  const known = await trainedNet(options);
-  const net = known ?? (await openNet(options));
-  const { graph } = net;
-  const input = imageInput(graph);
-  const output = answerOf(graph);
-  const labels = options.labels === undefined ? known?.classes : await readLabels(options.labels);
-  const settings = await preprocessing(options, graph.inputSpecs[input]!.shape, known?.mean);
-  const { device, threads } = options;
-  const batch = options.batch * (options.oversample ? CROPS : 1);
-  await using model = await compile(graph, { device, batch, ...(threads === undefined ? {} : { threads }) });
-  await model.load(net.weights);
-  const classes = count(output.shape, 1);
-  if (labels && labels.length !== classes) {
-    throw new FormatError(`${options.labels}: expected ${classes} labels, one a line, got ${labels.length}`);
+  const { model, json, rgb, top, verbose: _, ...settings } = options;
+  await using classifier = await openClassifier(model, { ...settings, ...(rgb && { channelOrder: 'rgb' }) });
+  const answers: Told[] = [];
+  for await (const { predictions = [], error } of classifier.each(
+    pictures.map(({ decode }) => decode),
+    { top },
+  )) {
+    const image = pictures[answers.length]!.name;
+    if (error) note(`cortado: ${error.message}`);
+    else if (!json) print(formatAnswer(image, predictions, classifier.labels));
+    answers.push({ image, ...(error ? { error: error.message } : { predictions }) });
   }
-  const judge = { model, input, output, options: settings, top: Math.min(options.top, classes), labels };
-  const answers: Answer[] = [];
-  for await (const answer of judgeAll(pictures, judge, options.batch)) {
-    answers.push(answer);
-    if (answer.error !== undefined) note(`cortado: ${answer.error}`);
-    else if (!options.json) print(formatAnswer(answer));
-  }
-  if (options.json) printJson(answers);
-  if (answers.some((answer) => answer.error !== undefined)) process.exitCode = 1;
-}
-
-/** The net with its weights, mean and labels that comes with Cortado, where --model names one and --weights no others. */
-async function trainedNet({ model, weights }: ClassifyOptions): Promise<Trained | undefined> {
-  if (weights !== undefined) return undefined;
-  if (isTrained(model)) return trained(model);
-  throw new BadUsage(`--weights: expected a file, since none come with ${model}`);
-}
-
-/** Answers in the order of the pictures; the next pictures are decoded while the net looks at these. */
-async function* judgeAll(pictures: readonly Picture[], judge: Judge, batch: number): AsyncGenerator<Answer> {
-  const groups = Array.from({ length: Math.ceil(pictures.length / batch) }, (_, i) =>
-    pictures.slice(i * batch, (i + 1) * batch),
-  );
-  let next = groups[0] && load(groups[0], judge);
-  for (let i = 0; next; i++) {
-    const loaded = await next;
-    const following = groups[i + 1];
-    next = following && load(following, judge);
-    // Its failure is told when its turn comes.
-    next?.catch(() => undefined);
-    yield* await judgeLoaded(loaded, judge);
-  }
-}
-
-interface Loaded {
-  readonly image: string;
-  readonly pixels?: Float32Array;
-  readonly error?: string;
-}
-
-function load(pictures: readonly Picture[], { options }: Judge): Promise<Loaded[]> {
-  const one = async ({ name, decode }: Picture): Promise<Loaded> => {
-    try {
-      return { image: name, pixels: await preprocess(await decode(), options) };
-    } catch (error) {
-      if (error instanceof FormatError) return { image: name, error: error.message };
-      throw error;
-    }
-  };
-  return Promise.all(pictures.map(one));
-}
-
-async function judgeLoaded(
-  loaded: readonly Loaded[],
-  { model, input, output, options, top, labels }: Judge,
-): Promise<Answer[]> {
-  const pixels = loaded.flatMap((each) => each.pixels ?? []);
-  if (pixels.length === 0) return [...loaded];
-  const data = new Float32Array(pixels.length * pixels[0]!.length);
-  pixels.forEach((each, i) => data.set(each, i * each.length));
-  const scores = (await model.forward({ [input]: data }, { fetch: [output.name] }))[output.name]!.data;
-  const rows = options.oversample ? CROPS : 1;
-  const classes = scores.length / (rows * pixels.length);
-  const normalized =
-    typeof output.source === 'object' && 'node' in output.source && output.source.node.op.name === 'softmax';
-  let at = 0;
-  return loaded.map(({ image, error }) => {
-    if (error !== undefined) return { image, error };
-    const own = scores.subarray(at * rows * classes, (at + 1) * rows * classes);
-    at++;
-    return { image, predictions: best(average(own, rows), normalized, top, labels) };
-  });
-}
-
-/** The input that takes pictures. @throws {GraphError} unless there is exactly one */
-function imageInput(graph: Graph): string {
-  const images = Object.entries(graph.inputs).filter(([, value]) => value.shape.length === 4);
-  const [first] = images;
-  if (first && images.length === 1) return first[0];
-  const got = Object.entries(graph.inputs).map(([name, value]) => `${name} (${value.shape.join(', ')})`);
-  throw new GraphError(`${graph.name}: expected one input of pictures (N, C, H, W), got ${got.join(', ') || 'none'}`);
-}
-
-/** The output that says how likely each class is. */
-function answerOf(graph: Graph): Value {
-  const output = results(graph).at(-1);
-  if (output && count(output.shape, 1) > 1) return output;
-  throw new GraphError(
-    `${graph.name}: expected an output with a number for each class, got none; is it a deploy.prototxt?`,
-  );
-}
-
-async function preprocessing(
-  options: ClassifyOptions,
-  shape: readonly number[],
-  known: Mean | undefined,
-): Promise<PreprocessOptions> {
-  const [channels, height, width] = shape as [number, number, number];
-  if (channels !== 1 && channels !== 3) {
-    throw new ShapeError(`input: expected 1 or 3 channels for pictures, got (${shape.join(', ')})`);
-  }
-  const crop: Pair = options.crop ?? [height, width];
-  if (options.crop !== undefined && (options.crop !== height || options.crop !== width)) {
-    throw new BadUsage(`--crop: this net takes pictures of ${height}x${width}, got ${options.crop}`);
-  }
-  const resize: Pair =
-    options.resize ?? (Math.min(height, width) >= 224 && Math.max(height, width) <= 256 ? 256 : crop);
-  if (typeof resize === 'number' && resize < Math.max(height, width)) {
-    throw new BadUsage(
-      `--resize: expected at least ${Math.max(height, width)}, the size that is cut out, got ${resize}`,
-    );
-  }
-  const mean = options.mean === undefined ? known : await readMean(options.mean);
-  return {
-    resize,
-    crop,
-    channelOrder: channels === 1 ? 'grey' : options.rgb ? 'rgb' : 'bgr',
-    ...(mean !== undefined && { mean }),
-    ...(options.scale !== undefined && { scale: options.scale }),
-    ...(options.oversample && { oversample: true }),
-  };
+  if (json) printJson(answers);
+  if (answers.some(({ error }) => error !== undefined)) process.exitCode = 1;
 }
 
 /** With bars on a terminal; elsewhere a line of tab-separated fields for each class: image, rank, probability, class, label. */
-function formatAnswer({ image, predictions = [] }: Answer): string {
+function formatAnswer(
+  image: string,
+  predictions: readonly Prediction[],
+  labels: readonly string[] | undefined,
+): string {
   if (!process.stdout.isTTY) {
-    const fields = predictions.map((guess, i) => [
-      image,
-      i + 1,
-      guess.probability.toFixed(4),
-      guess.class,
-      guess.label ?? '',
-    ]);
-    return fields.map((line) => line.join('\t').trimEnd()).join('\n');
+    const fields = predictions.map(({ label, score, index }, i) => {
+      return [image, i + 1, score.toFixed(4), index, labels ? label : ''].join('\t').trimEnd();
+    });
+    return fields.join('\n');
   }
-  const lines = predictions.map(({ probability, label, class: index }, i) => {
-    const cells = bar(probability, 24).padEnd(24);
-    const percent = `${(100 * probability).toFixed(1)}%`.padStart(6);
-    const text = `${percent} ${cells} ${label ?? `class ${index}`}`;
+  const lines = predictions.map(({ label, score, index }, i) => {
+    const cells = bar(score, 24).padEnd(24);
+    const percent = `${(100 * score).toFixed(1)}%`.padStart(6);
+    const name = labels ? label : `class ${index}`;
     return i === 0 && colourful()
-      ? `${percent} ${paint('green', cells)} ${paint('bold', label ?? `class ${index}`)}`
-      : text;
+      ? `${percent} ${paint('green', cells)} ${paint('bold', name)}`
+      : `${percent} ${cells} ${name}`;
   });
   return [paint('underline', image), ...lines.map((line) => `  ${line}`)].join('\n');
 }

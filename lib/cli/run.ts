@@ -10,7 +10,8 @@ import { readNpy, writeNpy } from '../npy.js';
 import { format, same, type Shape } from '../shape.js';
 import type { Tensor, TensorData } from '../tensor.js';
 import { addCommand, BadUsage, computing, print, printJson, type ComputeOptions } from './command.js';
-import { addModel, openNet, type ModelOptions, type OpenNet } from './net.js';
+import { openNet, type OpenNet } from '../tasks/open-net.js';
+import { addModel, type ModelOptions } from './net.js';
 
 /** Paths by what they are for. */
 type Named = Readonly<Record<string, string>>;

@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import { formatSummary, summarize } from '../table.js';
 import { addCommand, positiveInteger, print, printJson, type SharedOptions } from './command.js';
-import { addModel, openNet, type ModelOptions } from './net.js';
+import { openNet } from '../tasks/open-net.js';
+import { addModel, type ModelOptions } from './net.js';
 
 interface SummaryOptions extends SharedOptions, ModelOptions {
   readonly batch?: number;

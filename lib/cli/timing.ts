@@ -7,6 +7,7 @@ import { Random } from '../random.js';
 import type { StepTime } from '../runtime.js';
 import { count, type Shape } from '../shape.js';
 import { summarize, type LayerRow } from '../table.js';
+import { ancestors, results } from '../wanted.js';
 
 /** What one pass through a layer took, and how near that is to what the machine can do. */
 export interface PassTime {
@@ -160,22 +161,12 @@ function median(values: ArrayLike<number>): number {
   return (sorted[(sorted.length - 1) >> 1]! + sorted[sorted.length >> 1]!) / 2;
 }
 
-/** What a net answers with: its outputs, less losses and accuracies where there are others. */
-export function results(graph: Graph): Value[] {
-  const outputs = Object.values(graph.outputs);
-  const judged = new Set(graph.losses);
-  const answers = outputs.filter(
-    (v) =>
-      !judged.has(v) && !(typeof v.source === 'object' && 'node' in v.source && v.source.node.op.name === 'accuracy'),
-  );
-  return answers.length > 0 ? answers : outputs;
-}
-
 /** Seeded numbers for the inputs that these values need: noise for images, zeros for labels. */
 function noise(graph: Graph, batch: number, wanted: readonly Value[]): Record<string, Float32Array> {
   const { shapes } = graph.at(batch);
   const random = new Random(1);
-  const needed = Object.entries(graph.inputs).filter(([, input]) => wanted.some((v) => dependsOn(v, input)));
+  const read = ancestors(wanted);
+  const needed = Object.entries(graph.inputs).filter(([, input]) => read.has(input));
   return Object.fromEntries(
     needed.map(([name, input]) => {
       const shape: Shape = shapes.get(input)!;
@@ -183,12 +174,4 @@ function noise(graph: Graph, batch: number, wanted: readonly Value[]): Record<st
       return [name, shape.length > 2 ? data.map(() => random.uniform(-1, 1)) : data];
     }),
   );
-}
-
-/** Whether a value is computed from another. */
-export function dependsOn(value: Value, input: Value, seen = new Set<Value>()): boolean {
-  if (value === input) return true;
-  if (seen.has(value) || typeof value.source !== 'object' || !('node' in value.source)) return false;
-  seen.add(value);
-  return value.source.node.inputs.some((each) => dependsOn(each, input, seen));
 }

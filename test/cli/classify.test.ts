@@ -4,25 +4,18 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import sharp from 'sharp';
-import { writeCaffemodel } from '../../lib/caffe/caffemodel.js';
-import { readNet, toCaffemodel } from '../../lib/caffe/import/index.js';
+import { readNet } from '../../lib/caffe/import/index.js';
 import { compile } from '../../lib/index.js';
 import { array, realData } from '../support/cases.js';
 import { cli } from '../support/cli.js';
+import { writeColours } from '../support/colours.js';
 import { inProcess } from '../support/in-process.js';
 
 interface Answer {
   readonly image: string;
-  readonly predictions?: readonly { class: number; label?: string; probability: number; score: number }[];
+  readonly predictions?: readonly { label: string; score: number; index: number }[];
   readonly error?: string;
 }
-
-/** Sees how much blue, green and red there is. */
-const COLOURS = `name: "colours"
-layer { name: "in" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: 6 dim: 6 } } }
-layer { name: "mean" type: "Pooling" bottom: "data" top: "mean" pooling_param { pool: AVE global_pooling: true } }
-layer { name: "fc" type: "InnerProduct" bottom: "mean" top: "fc" inner_product_param { num_output: 3 bias_term: false } }
-layer { name: "prob" type: "Softmax" bottom: "fc" top: "prob" }`;
 
 describe('cortado classify', () => {
   const folder = mkdtempSync(join(tmpdir(), 'cortado-classify-'));
@@ -31,13 +24,7 @@ describe('cortado classify', () => {
   const base = ['classify', ...net, '--labels', at('labels.txt')];
 
   before(async () => {
-    writeFileSync(at('net.prototxt'), COLOURS);
-    writeFileSync(at('labels.txt'), 'blue\ngreen\nred\n');
-    const { graph, layers, definition } = await readNet(at('net.prototxt'));
-    const weights = {
-      [graph.parameters[0]!.name]: { data: Float32Array.of(0.1, 0, 0, 0, 0.1, 0, 0, 0, 0.1), shape: [3, 3] },
-    };
-    await writeCaffemodel(at('net.caffemodel'), toCaffemodel({ layers, definition }, weights));
+    await writeColours(folder);
     writeFileSync(at('net.caffemodel.gz'), gzipSync(readFileSync(at('net.caffemodel'))));
     mkdirSync(at('pictures'));
     const draw = (background: string, to: string): Promise<unknown> =>
@@ -68,8 +55,8 @@ describe('cortado classify', () => {
     assert.deepEqual(named(list), ['blue 1.jpg: blue', 'blue.AVIF: blue', 'green 10.webp: green', 'red 2.png: red']);
     for (const { predictions } of list) {
       assert.equal(predictions?.length, 3);
-      assert.ok(predictions[0]!.probability > 0.99);
-      assert.ok(Math.abs(predictions.reduce((sum, { probability }) => sum + probability, 0) - 1) < 1e-5);
+      assert.ok(predictions[0]!.score > 0.99);
+      assert.ok(Math.abs(predictions.reduce((sum, { score }) => sum + score, 0) - 1) < 1e-5);
     }
   });
 
@@ -111,7 +98,7 @@ describe('cortado classify', () => {
   it('takes off a mean, scales, and reads red, green, blue where told to', async () => {
     const words = [at('pictures/red 2.png'), '--mean', '0,0,255', '--scale', '0.1'];
     const [even] = (await answers(words)).answers;
-    for (const { probability } of even!.predictions!) assert.ok(Math.abs(probability - 1 / 3) < 1e-6);
+    for (const { score } of even!.predictions!) assert.ok(Math.abs(score - 1 / 3) < 1e-6);
     assert.deepEqual(named((await answers([at('pictures/red 2.png'), '--rgb'])).answers), ['red 2.png: blue']);
   });
 
@@ -126,7 +113,7 @@ describe('cortado classify', () => {
       .toFile(edged);
     const red = async (...words: string[]): Promise<number> => {
       const { answers: list } = await answers([edged, '--resize', '8', '--scale', '0.01', ...words]);
-      return list[0]!.predictions!.find(({ label }) => label === 'red')!.probability;
+      return list[0]!.predictions!.find(({ label }) => label === 'red')!.score;
     };
     // The edge is in the two left corners and their mirrors only: in four crops of ten, a sixth of the pixels.
     const probability = (others: number): number => Math.exp(0.255) / (Math.exp(0.255) + 2 * Math.exp(others));
@@ -150,11 +137,11 @@ describe('cortado classify', () => {
     const picture = at('pictures/red 2.png');
     const cases: [string[], number, RegExp][] = [
       [[...base], 2, /image/],
-      [['classify', picture, '--model', at('net.prototxt')], 2, /--weights/],
+      [['classify', picture, '--model', at('net.prototxt')], 2, /weights/],
       [[...base, at('nothing/*.jpg')], 2, /no pictures found/],
       [[...base, '-', '-'], 2, /only once/],
       [[...base, picture, '--crop', '7'], 2, /takes pictures of 6x6/],
-      [[...base, picture, '--resize', '5'], 2, /--resize: expected at least 6/],
+      [[...base, picture, '--resize', '5'], 2, /resize: expected at least 6/],
       [[...base, picture, '--top', '0'], 2, /whole number/],
       [[...base, picture, '--scale', 'much'], 2, /--scale/],
       [[...base, picture, '--mean', '1,2'], 1, /mean: expected 3 numbers/],
@@ -200,7 +187,7 @@ describe('cortado classify', () => {
       const list = JSON.parse(stdout) as Answer[];
       assert.equal(list.length, Object.keys(recorded.answers).length);
       const same = list.filter(
-        ({ image, predictions }) => predictions![0]!.class === recorded.answers[basename(image)]!.top5[0],
+        ({ image, predictions }) => predictions![0]!.index === recorded.answers[basename(image)]!.top5[0],
       );
       assert.ok(same.length >= 0.95 * list.length, `${same.length} of ${list.length}`);
 

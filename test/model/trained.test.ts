@@ -55,10 +55,10 @@ describe('trained weights', () => {
       await sharp({ create: { width: 40, height: 30, channels: 3, background: '#4488cc' } }).toFile(path);
       const { code, stdout, stderr } = cli(['classify', path, '--model', 'cifar10-full', '--top', '10', '--json']);
       assert.equal(code, 0, stderr);
-      const [answer] = JSON.parse(stdout) as { predictions: { label: string; probability: number }[] }[];
+      const [answer] = JSON.parse(stdout) as { predictions: { label: string; score: number }[] }[];
       const { classes } = await trained('cifar10-full');
       assert.deepEqual(answer!.predictions.map(({ label }) => label).sort(), [...classes].sort());
-      assert.ok(Math.abs(answer!.predictions.reduce((sum, { probability }) => sum + probability, 0) - 1) < 1e-4);
+      assert.ok(Math.abs(answer!.predictions.reduce((sum, { score }) => sum + score, 0) - 1) < 1e-4);
     } finally {
       rmSync(folder, { recursive: true });
     }

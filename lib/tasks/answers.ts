@@ -2,13 +2,13 @@ import { readFile } from 'node:fs/promises';
 import { FormatError } from '../errors.js';
 
 /** One of the classes that a net sees in a picture. */
-export interface Guess {
-  /** Index of the class. */
-  readonly class: number;
-  readonly label?: string;
-  readonly probability: number;
-  /** What the net itself put out: the same where it ends in a softmax. */
+export interface Prediction {
+  /** Name of the class; its index where the classes have no names. */
+  readonly label: string;
+  /** Probability, 0 to 1. */
   readonly score: number;
+  /** Of the class. */
+  readonly index: number;
 }
 
 /** Reads names of classes, one a line. @throws {FormatError} when the file cannot be read */
@@ -24,18 +24,17 @@ export async function readLabels(path: string): Promise<string[]> {
 }
 
 /** The likeliest `top` classes, the likeliest first; of equals the lower class first. */
-export function best(scores: Float32Array, normalized: boolean, top: number, labels?: readonly string[]): Guess[] {
+export function best(
+  scores: Float32Array,
+  normalized: boolean,
+  top: number,
+  labels: readonly string[] | undefined,
+): Prediction[] {
   const probabilities = normalized ? scores : softmax(scores);
   const order = Array.from(scores.keys()).sort((a, b) => scores[b]! - scores[a]! || a - b);
-  return order.slice(0, top).map((index) => {
-    const label = labels?.[index];
-    return {
-      class: index,
-      ...(label !== undefined && { label }),
-      probability: probabilities[index]!,
-      score: scores[index]!,
-    };
-  });
+  return order
+    .slice(0, top)
+    .map((index) => ({ label: labels?.[index] ?? String(index), score: probabilities[index]!, index }));
 }
 
 function softmax(scores: Float32Array): Float64Array {
