@@ -1,0 +1,3 @@
+/** ONNX files: nets read as graphs, and graphs written. */
+export { openOnnx, type OnnxFile } from './file.js';
+export { readOnnx, type OnnxNet, type OnnxOptions } from './import/index.js';
