@@ -158,6 +158,7 @@ function averagePooling(site: Site): readonly Value[] {
   const map = Float32Array.from({ length: wanted[0] * wanted[1] }, (_, i) => {
     return rows![Math.floor(i / wanted[1])]! * columns![i % wanted[1]]!;
   });
+  if (map.every((factor) => factor === 1)) return [y];
   const factors = Constant.of(`${y.name}.factors`, fromTensor({ data: map, shape: wanted }));
   return [site.add(scaleOp, [y], { axis: 2, numAxes: 2 }, { weight: site.weight(factors) }, '.unpadded')];
 }
