@@ -86,9 +86,9 @@ function fromWire(type: MessageType, wire: Plain, where: string): Plain {
   return made;
 }
 
-function fromWireValue({ type }: Field, value: unknown, where: string): unknown {
+function fromWireValue({ type, clamped }: Field, value: unknown, where: string): unknown {
   if (type === 'float') return decimal(value as number);
-  if (type === 'int64') return wholeNumber(value, where);
+  if (type === 'int64') return clamped ? nearest(value) : wholeNumber(value, where);
   if (type === 'bytes') return plainBytes(value as Uint8Array);
   if (typeof type === 'string') return value;
   if (type.kind === 'message') return fromWire(type, value as Plain, where);
@@ -107,6 +107,11 @@ function wholeNumber(value: unknown, where: string): number {
   const number = Number(String(value));
   if (!Number.isSafeInteger(number)) throw new FormatError(`${where}: ${String(value)} is beyond ±2^53`);
   return number;
+}
+
+/** The nearest number that is exact. */
+function nearest(value: unknown): number {
+  return Math.min(Number.MAX_SAFE_INTEGER, Math.max(Number.MIN_SAFE_INTEGER, Number(String(value))));
 }
 
 function toWire(type: MessageType, message: Plain, chosen: (field: Field) => boolean): Plain {

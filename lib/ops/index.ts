@@ -24,6 +24,7 @@ export * from './lrn.js';
 export * from './max-pool.js';
 export * from './multinomial-loss.js';
 export * from './mvn.js';
+export * from './pad.js';
 export * from './parameter.js';
 export type { PoolOptions } from './pool.js';
 export * from './prelu.js';

@@ -204,3 +204,26 @@ describe('crop', () => {
 
   describeCaffe(ops.crop, { crop: { axis: 2, offsets: [1, 2] } });
 });
+
+describe('pad', () => {
+  it('puts zeros around a tensor', () =>
+    forAll(crops, async ([axes, , seed]) => {
+      const shape = axes.map(([extent]) => extent);
+      const [before, after] = [axes.map(([, n]) => n), axes.map(([, , n]) => n)];
+      const wide = shape.map((extent, i) => before[i]! + extent + after[i]!);
+      await assertAgrees(ops.pad, [random(shape, seed)], { before, after }, ([x]) => [
+        doublesOf(wide, (i) => {
+          const place = placeOf(i, wide).map((p, k) => p - before[k]!);
+          return place.every((p, k) => p >= 0 && p < shape[k]!) ? at(x!, place) : 0;
+        }),
+      ]);
+    }));
+
+  it('refuses pads that do not fit the axes', async () => {
+    for (const before of [[1], [1, -1], [1, 0.5]])
+      await assert.rejects(ops.pad([random([2, 2], 1)], { before, after: [0, 0] }), {
+        name: ShapeError.name,
+        message: /expected before to be 2 whole numbers of at least 0/,
+      });
+  });
+});

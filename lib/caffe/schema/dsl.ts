@@ -43,6 +43,8 @@ export interface Field<T = unknown, R extends Rule = Rule> {
   readonly rule: R;
   readonly packed: boolean;
   readonly fallback?: T;
+  /** 64-bit integers are held within ±2^53 instead of being refused beyond. */
+  readonly clamped?: boolean;
 }
 
 type ValueOf<T extends FieldType> = T extends Scalar
@@ -105,6 +107,11 @@ export function many<T extends FieldType>(type: T, id: number): Field<ValueOf<T>
 /** A list of numbers that is written as one run of bytes. Readers accept both forms of every list. */
 export function packed<T extends FieldType>(type: T, id: number): Field<ValueOf<T>, 'repeated'> {
   return { id, type, rule: 'repeated', packed: true };
+}
+
+/** A field of 64-bit integers whose far ends mean "as far as it goes". */
+export function clamped<F extends Field>(field: F): F {
+  return { ...field, clamped: true };
 }
 
 /** An empty message, or one with the given fields. */
