@@ -1,8 +1,6 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { Command } from 'commander';
-import { packageRoot } from '../native-loader.js';
 import { report } from './command.js';
+import { version } from './version.js';
 
 interface CommandModule {
   register(program: Command): void;
@@ -19,6 +17,7 @@ const commands: Record<string, () => Promise<CommandModule>> = {
   draw: () => import('./draw.js'),
   'import-images': () => import('./import-images.js'),
   plot: () => import('./plot.js'),
+  serve: () => import('./serve.js'),
   demo: () => import('./demo.js'),
 };
 
@@ -37,11 +36,6 @@ export async function run(words: readonly string[]): Promise<number> {
   } catch (error) {
     return report(error, words.includes('--verbose'));
   }
-}
-
-function version(): string {
-  const manifest = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as { version: string };
-  return manifest.version;
 }
 
 /** `cortado … | head` ends the program when the reader has seen enough, without a complaint. */
