@@ -14,7 +14,7 @@ const running = [
   ...addon,
   ...['plan', 'runtime', 'model', 'compile', 'feed', 'kernels'].map((file) => `**/${file}.js`),
 ];
-const programs = ['**/cli/**', '**/bench/**', '**/test/**'];
+const programs = ['**/cli/**', '**/serve/**', '**/bench/**', '**/test/**'];
 const networks = ['**/caffe/**', '**/models/**'];
 
 export default defineConfig(

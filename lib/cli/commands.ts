@@ -1,8 +1,6 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { Command } from 'commander';
-import { packageRoot } from '../native-loader.js';
 import { report } from './command.js';
+import { version } from './version.js';
 
 interface CommandModule {
   register(program: Command): void;
@@ -20,6 +18,7 @@ const commands: Record<string, () => Promise<CommandModule>> = {
   'import-images': () => import('./import-images.js'),
   mean: () => import('./mean.js'),
   plot: () => import('./plot.js'),
+  serve: () => import('./serve.js'),
   demo: () => import('./demo.js'),
 };
 
@@ -38,11 +37,6 @@ export async function run(words: readonly string[]): Promise<number> {
   } catch (error) {
     return report(error, words.includes('--verbose'));
   }
-}
-
-function version(): string {
-  const manifest = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as { version: string };
-  return manifest.version;
 }
 
 /** `cortado … | head` ends the program when the reader has seen enough, without a complaint. */

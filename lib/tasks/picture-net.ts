@@ -16,6 +16,8 @@ export interface GatherOptions {
   readonly latency?: number;
   /** Refuses larger pictures before they are decoded. Default 100 million pixels. */
   readonly maxPixels?: number;
+  /** Told of each run: its rows and the seconds it took. */
+  readonly observe?: (rows: number, seconds: number) => void;
 }
 
 const LATENCY = 5;
@@ -88,7 +90,9 @@ export class PictureNet {
   async #run(cuts: readonly Cut[], signal: AbortSignal, name: string): Promise<Float32Array[]> {
     const { input, normalization, rows } = this.spec;
     const images = toImages(cuts as readonly [Cut, ...Cut[]], normalization);
+    const began = performance.now();
     const { data } = (await this.model.forward({ [input]: images }, { fetch: [name], signal }))[name]!;
+    this.options.observe?.(images.shape[0]!, (performance.now() - began) / 1000);
     const size = count([rows, data.length / (rows * cuts.length)]);
     return cuts.map((_, i) => average(data.subarray(i * size, (i + 1) * size), rows));
   }

@@ -45,8 +45,19 @@ export function pictureSpec(graph: Graph, options: PreprocessOptions = {}): Pict
   };
 }
 
+/** Whether a net sees pictures and tells classes. */
+export function takesPictures(graph: Graph): boolean {
+  const images = imageInputs(graph);
+  const output = results(graph).at(-1);
+  return images.length === 1 && [1, 3].includes(images[0]![1].shape[1]!) && !!output && count(output.shape, 1) > 1;
+}
+
+function imageInputs(graph: Graph): [string, Value][] {
+  return Object.entries(graph.inputs).filter(([, value]) => value.shape.length === 4);
+}
+
 function imageInput(graph: Graph): string {
-  const images = Object.entries(graph.inputs).filter(([, value]) => value.shape.length === 4);
+  const images = imageInputs(graph);
   const [first] = images;
   if (first && images.length === 1) return first[0];
   const got = Object.entries(graph.inputs).map(([name, value]) => `${name} (${value.shape.join(', ')})`);
