@@ -7,7 +7,7 @@ export interface Target {
 /** native/cpu/list.h. */
 export const CPU: Target = {
   kernels: new Set([
-    ...['conv2d_filters', 'conv2d_packed'],
+    ...['conv2d_filters', 'conv2d_packed', 'dense_bf16', 'to_bf16'],
     ...['winograd_filters', 'conv2d_winograd', 'conv2d_winograd_wgrad'],
   ]),
 };

@@ -13,6 +13,7 @@
 #include "conv2d_winograd.h"
 #include "deconv2d.h"
 #include "dense.h"
+#include "dense_bf16.h"
 #include "dropout.h"
 #include "elementwise.h"
 #include "eltwise.h"
