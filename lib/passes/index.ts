@@ -1,6 +1,7 @@
 import type { Program } from '../program.js';
 import { checkFinite } from './finite.js';
 import { fuseRelu } from './fuse.js';
+import { fuseLrnPool } from './fuse-lrn.js';
 import { keepPrepared } from './keep.js';
 import { packFilters } from './pack.js';
 import { storeWeightsAsBf16, type Precision } from './precision.js';
@@ -30,6 +31,7 @@ export function optimize(program: Program, settings: Settings, finite = false): 
 function rewrite(program: Program, { precision, target = CPU }: Settings): Program {
   const has = (kernel: string): boolean => target.kernels.has(kernel);
   let fast = fuseRelu(program);
+  if (has('lrn_maxPool')) fast = fuseLrnPool(fast);
   if (has('conv2d_winograd')) fast = useWinograd(fast);
   if (has('conv2d_packed')) fast = packFilters(fast);
   if (has('dense_bf16') && precision === 'bfloat16') fast = storeWeightsAsBf16(fast);

@@ -20,6 +20,7 @@
 #include "fill.h"
 #include "list.h"
 #include "lrn.h"
+#include "lrn_pool.h"
 #include "lrn_within.h"
 #include "movement.h"
 #include "non_finite.h"
