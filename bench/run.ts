@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { info } from '../lib/native.js';
 import { measurePeak } from '../lib/probe.js';
+import { formatAccuracy } from './accuracy.js';
 import { benchKernels } from './kernels.js';
 import { benchNets, type NetRow } from './nets.js';
 import { formatGoals, formatKernelGoals } from './goals.js';
@@ -13,6 +14,7 @@ import { compareReports, formatKernels, formatNets, type Report } from './report
 interface Options {
   readonly kernels?: true;
   readonly nets?: true;
+  readonly accuracy?: true;
   readonly peers?: true | string;
   readonly batch: string;
   readonly seconds: string;
@@ -28,6 +30,7 @@ const program = new Command('bench')
   )
   .option('--kernels', 'only the kernels, on the shapes of AlexNet')
   .option('--nets', 'only whole nets')
+  .option('--accuracy', 'only the error of the convolutions against double precision, by algorithm')
   .option(
     '--peers [regex]',
     'time the peers too, those whose name matches (CORTADO_PEERS: script, CORTADO_PYTHON: interpreter)',
@@ -46,6 +49,10 @@ async function main(options: Options): Promise<void> {
   const filter = new RegExp(options.filter);
   if (options.memoryChild) {
     await benchNets(0, /^bvlc\/train/);
+    return;
+  }
+  if (options.accuracy) {
+    console.log(await formatAccuracy());
     return;
   }
   const { threads } = info();
