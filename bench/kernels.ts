@@ -60,6 +60,9 @@ const norm = (name: string, channels: number, size: number): Case => ({
   build: (x) => lrn(x, { name, localSize: 5, alpha: 1e-4, beta: 0.75 }),
 });
 
+/** A product of three times 1024, the measure that others quote. */
+const GEMM: Case = fc('gemm', 1024, 1024);
+
 /** Every layer of bvlc_alexnet. */
 const CASES: readonly Case[] = [
   conv('conv1', 3, 227, { filters: 96, kernel: 11, stride: 4 }),
@@ -92,6 +95,7 @@ export async function benchKernels(
     for (const one of CASES)
       if (filter.test(`kernel/${one.name}/b${batch}`)) rows.push(...(await benchCase(one, batch, peak, seconds)));
   }
+  if (filter.test('kernel/gemm/b1024')) rows.push(...(await benchCase(GEMM, 1024, peak, seconds)));
   return rows;
 }
 

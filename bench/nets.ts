@@ -1,4 +1,5 @@
 import { alexnet, cifar10Full, cifar10Quick, compile, sgd, type Graph } from '../lib/index.js';
+import type { Precision } from '../lib/passes/index.js';
 import { median, noise, sample } from './timing.js';
 
 /** One workload: a net, run forward or trained. */
@@ -15,12 +16,15 @@ interface Workload {
   readonly batch: number;
   readonly net: () => Graph<'data' | 'label', 'prob' | 'loss' | 'accuracy'>;
   readonly train: boolean;
+  /** Default float32. */
+  readonly precision?: Precision;
 }
 
 export const WORKLOADS: readonly Workload[] = [
   { work: 'bvlc/infer', batch: 1, net: alexnet, train: false },
   { work: 'bvlc/infer', batch: 64, net: alexnet, train: false },
   { work: 'bvlc/train', batch: 64, net: alexnet, train: true },
+  { work: 'bvlc/infer', batch: 1, net: alexnet, train: false, precision: 'bfloat16' },
   { work: 'cifar10-quick/train', batch: 100, net: cifar10Quick, train: true },
   { work: 'cifar10-full/train', batch: 100, net: cifar10Full, train: true },
 ];
@@ -34,12 +38,12 @@ export async function benchNets(seconds: number, filter: RegExp, threads?: numbe
 
 /** Training is forward, backward and the update: one native call. Inputs are copied in and results out, as a user's are. */
 export async function benchNet(
-  { work, batch, net, train }: Workload,
+  { work, batch, net, train, precision = 'float32' }: Workload,
   seconds: number,
   threads?: number,
 ): Promise<NetRow> {
   const graph = net();
-  const settings = { batch, ...(threads === undefined ? {} : { threads }) };
+  const settings = { batch, precision, ...(threads === undefined ? {} : { threads }) };
   const model = await compile(
     graph,
     train ? { ...settings, solver: sgd({ rate: 1e-4, momentum: 0.9, weightDecay: 5e-4 }) } : settings,
@@ -55,7 +59,8 @@ export async function benchNet(
       seconds,
     );
     const ms = median(times);
-    return { who: 'cortado', work, batch, ms, imagesPerSecond: (1000 * batch) / ms };
+    const who = precision === 'float32' ? 'cortado' : `cortado+${precision}`;
+    return { who, work, batch, ms, imagesPerSecond: (1000 * batch) / ms };
   } finally {
     model.dispose();
   }

@@ -5,7 +5,9 @@ import { createInterface } from 'node:readline';
 import type { NetRow } from './nets.js';
 
 /** A script that times other libraries and prints one JSON line a case; see the README of this folder. */
-const SCRIPT = resolve(process.env.CORTADO_PEERS ?? '../shared/peers/alexnet_peers.py');
+export const PEERS = resolve(process.env.CORTADO_PEERS ?? '../shared/peers/alexnet_peers.py');
+/** Ours, for the nets that the other does not know. */
+export const CIFAR10_PEERS = resolve(import.meta.dirname, 'cifar10_peers.py');
 const PYTHON = process.env.CORTADO_PYTHON ?? 'python3';
 
 interface PeerLine {
@@ -26,13 +28,18 @@ export interface PeerResults {
 }
 
 /** Times the peers' cases that match; nothing but a note when there is no script. */
-export async function benchPeers(filter: string, seconds: number, threads: number): Promise<PeerResults> {
-  if (!existsSync(SCRIPT))
-    return { rows: [], skipped: [`no peers: ${SCRIPT} is not there (CORTADO_PEERS names the script)`], peakBytes: 0 };
+export async function benchPeers(
+  script: string,
+  filter: string,
+  seconds: number,
+  threads: number,
+): Promise<PeerResults> {
+  if (!existsSync(script))
+    return { rows: [], skipped: [`no peers: ${script} is not there (CORTADO_PEERS names the script)`], peakBytes: 0 };
   const rows: NetRow[] = [];
   const skipped: string[] = [];
   const peakBytes = await run(
-    [SCRIPT, '--threads', `${threads}`, '--seconds', `${seconds}`, '--case', filter],
+    [script, '--threads', `${threads}`, '--seconds', `${seconds}`, '--case', filter],
     (line) => {
       const result = JSON.parse(line) as PeerLine;
       if (result.error !== undefined)

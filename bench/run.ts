@@ -4,14 +4,17 @@ import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { info } from '../lib/native.js';
 import { measurePeak } from '../lib/probe.js';
+import { formatAccuracy } from './accuracy.js';
 import { benchKernels } from './kernels.js';
 import { benchNets, type NetRow } from './nets.js';
-import { benchPeers, watchMemory } from './peers.js';
+import { formatGoals, formatKernelGoals } from './goals.js';
+import { benchPeers, CIFAR10_PEERS, PEERS, watchMemory } from './peers.js';
 import { compareReports, formatKernels, formatNets, type Report } from './report.js';
 
 interface Options {
   readonly kernels?: true;
   readonly nets?: true;
+  readonly accuracy?: true;
   readonly peers?: true | string;
   readonly batch: string;
   readonly seconds: string;
@@ -27,6 +30,7 @@ const program = new Command('bench')
   )
   .option('--kernels', 'only the kernels, on the shapes of AlexNet')
   .option('--nets', 'only whole nets')
+  .option('--accuracy', 'only the error of the convolutions against double precision, by algorithm')
   .option(
     '--peers [regex]',
     'time the peers too, those whose name matches (CORTADO_PEERS: script, CORTADO_PYTHON: interpreter)',
@@ -38,9 +42,6 @@ const program = new Command('bench')
   .option('--compare <file>', 'compare with an earlier report')
   .option('--memory-child', 'run one training step and stop: what the memory figure is taken from');
 
-/** The two that a user would reach for first; `.` is all that the script knows. */
-const DEFAULT_PEERS = 'onnxruntime|:eager/';
-
 await main(program.parse().opts<Options>());
 
 async function main(options: Options): Promise<void> {
@@ -48,6 +49,10 @@ async function main(options: Options): Promise<void> {
   const filter = new RegExp(options.filter);
   if (options.memoryChild) {
     await benchNets(0, /^bvlc\/train/);
+    return;
+  }
+  if (options.accuracy) {
+    console.log(await formatAccuracy());
     return;
   }
   const { threads } = info();
@@ -59,21 +64,25 @@ async function main(options: Options): Promise<void> {
 
   const kernels =
     options.kernels || both ? await benchKernels(options.batch.split(',').map(Number), peak, seconds, filter) : [];
-  if (kernels.length > 0) console.log(`\n${formatKernels(kernels)}`);
+  if (kernels.length > 0) console.log(`\n${formatKernels(kernels)}\n\n${formatKernelGoals(kernels)}`);
 
   const nets: NetRow[] = options.nets || both ? await benchNets(seconds, filter) : [];
   const memory: Record<string, number> = {};
   if (options.peers) {
-    const names = options.peers === true ? DEFAULT_PEERS : options.peers;
-    const peers = await benchPeers(`(${names}).*bvlc/(infer|train)/b(1|64)$`, seconds, threads);
-    nets.push(...peers.rows);
-    for (const line of peers.skipped) console.log(`skipped: ${line}`);
-    memory['torch eager, bvlc/train, batch 64'] = (
-      await benchPeers('torch.*:eager/bvlc/train/b64$', 0, threads)
-    ).peakBytes;
+    const names = options.peers === true ? '.' : options.peers;
+    for (const [script, cases] of [
+      [PEERS, `(${names}).*/bvlc/(infer|train)/b(1|64)$`],
+      [CIFAR10_PEERS, names],
+    ] as const) {
+      const peers = await benchPeers(script, cases, seconds, threads);
+      nets.push(...peers.rows);
+      for (const line of peers.skipped) console.log(`skipped: ${line}`);
+    }
+    const eager = await benchPeers(PEERS, 'torch.*:eager/bvlc/train/b64$', 0, threads);
+    memory['torch eager, bvlc/train, batch 64'] = eager.peakBytes;
     memory['cortado, bvlc/train, batch 64'] = await ownPeak();
   }
-  if (nets.length > 0) console.log(`\n${formatNets(nets, memory)}`);
+  if (nets.length > 0) console.log(`\n${formatNets(nets, memory)}\n\n${formatGoals(nets)}`);
 
   const report: Report = {
     date: new Date().toISOString(),

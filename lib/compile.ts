@@ -3,7 +3,7 @@ import { UsageError } from './errors.js';
 import type { Graph } from './graph.js';
 import { Model } from './model.js';
 import { info } from './native.js';
-import type { Passes } from './passes/index.js';
+import type { Passes, Precision } from './passes/index.js';
 import type { Solver } from './solvers/solver.js';
 
 export interface CompileOptions {
@@ -15,8 +15,11 @@ export interface CompileOptions {
   readonly device?: string;
   /** Images that one run takes at most; fewer are always welcome. Default: the graph's own. */
   readonly batch?: number;
-  /** Storage and arithmetic. Default `float32`, the only one on the CPU. */
-  readonly precision?: string;
+  /**
+   * `bfloat16` lets runs that change no parameters, of at most 4 images, read the weights of dense layers as bfloat16: such
+   * runs wait for nothing else. Arithmetic stays float32, and so do larger batches and training. Default `float32`.
+   */
+  readonly precision?: Precision;
   /** Threads of a run. Default CORTADO_THREADS or the physical cores. */
   readonly threads?: number;
   /** Of parameters and dropout; a whole number. Default 1. */
@@ -42,7 +45,8 @@ export async function compile<I extends string, O extends string>(
   options: CompileOptions = {},
 ): Promise<Model<I, O>> {
   const { precision = 'float32' } = options;
-  if (precision !== 'float32') throw new UsageError(`precision: expected float32, got ${precision}`);
+  if (precision !== 'float32' && precision !== 'bfloat16')
+    throw new UsageError(`precision: expected float32 or bfloat16, got ${String(precision)}`);
   const { weightsOf, solver } = options;
   if (weightsOf && solver)
     throw new UsageError(
@@ -58,6 +62,7 @@ export async function compile<I extends string, O extends string>(
     seed: whole('seed', options.seed ?? 1, 0, Number.MAX_SAFE_INTEGER),
     solver,
     passes: options.passes ?? 'all',
+    precision,
     weightsOf,
   });
   if (weightsOf) return model;

@@ -3,7 +3,7 @@ import { PACE, RANDOM, seedName } from './forward.js';
 import type { Graph, Value } from './graph.js';
 import { lower, type Goal, type Lowered } from './lower.js';
 import { allocate, prepare, type NativeMemory, type NativePlan } from './native.js';
-import { optimize, placeInArena, placeKept, type Layout, type Passes } from './passes/index.js';
+import { optimize, placeInArena, placeKept, type Layout, type Settings } from './passes/index.js';
 import { rootOf, type Program, type Ref, type Step } from './program.js';
 import type { StateLayout } from './state.js';
 
@@ -25,10 +25,10 @@ export class Plan {
   constructor(
     graph: Graph,
     readonly goal: Goal,
-    passes: Passes,
+    settings: Settings,
   ) {
     this.#lowered = lower(graph, goal);
-    this.program = optimize(this.#lowered.program, passes, goal.checkFinite);
+    this.program = optimize(this.#lowered.program, settings, goal.checkFinite);
     this.layout = placeInArena(this.program);
     this.#keptLayout = placeKept(this.program);
     for (const { id, place } of this.program.refs) {

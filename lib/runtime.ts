@@ -4,20 +4,19 @@ import { stage, type Checked } from './feed.js';
 import type { Graph, Value } from './graph.js';
 import type { Goal } from './lower.js';
 import { allocate, prepare, typed, type NativeMemory, type NativePlan, type NativeResults } from './native.js';
-import type { Passes } from './passes/index.js';
+import type { Settings } from './passes/index.js';
 import { Plan } from './plan.js';
 import type { Solver } from './solvers/solver.js';
 import { Training, type Advance, type Part, type SolverState } from './solvers/training.js';
 import { checkShared, initialPlan, layOutState, readPlan, type StateLayout } from './state.js';
 import type { Tensor } from './tensor.js';
 
-export interface RuntimeOptions {
+export interface RuntimeOptions extends Settings {
   readonly device: Device;
   readonly batch: number;
   readonly threads: number;
   readonly seed: number;
   readonly solver: Solver | undefined;
-  readonly passes: Passes;
   /** Whose parameters these are; undefined: its own. */
   readonly owner: Runtime | undefined;
 }
@@ -101,7 +100,7 @@ export class Runtime {
       goal.checkFinite ?? false,
     ]);
     let plan = this.#plans.get(key);
-    if (!plan) this.#plans.set(key, (plan = new Plan(this.graph, goal, this.options.passes)));
+    if (!plan) this.#plans.set(key, (plan = new Plan(this.graph, goal, this.options)));
     return plan;
   }
 

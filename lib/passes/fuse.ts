@@ -25,7 +25,8 @@ export function fuseRelu(program: Program): Program {
   return { ...program, steps: steps.filter((step) => step !== undefined) };
 }
 
-function countReaders(program: Program, root: (ref: Ref) => number): Map<number, number> {
+/** How many times each root is read, the caller's reading of results included. */
+export function countReaders(program: Program, root: (ref: Ref) => number): Map<number, number> {
   const readers = new Map<number, number>();
   const count = (ref: Ref | undefined): void => {
     if (ref) readers.set(root(ref), (readers.get(root(ref)) ?? 0) + 1);

@@ -1,25 +1,39 @@
 import type { Program } from '../program.js';
 import { checkFinite } from './finite.js';
 import { fuseRelu } from './fuse.js';
+import { fuseLrnPool } from './fuse-lrn.js';
 import { keepPrepared } from './keep.js';
 import { packFilters } from './pack.js';
+import { storeWeightsAsBf16, type Precision } from './precision.js';
 import { prune } from './prune.js';
 import { CPU, type Target } from './target.js';
 import { useWinograd } from './winograd.js';
 
+export type { Precision } from './precision.js';
 export { placeInArena, placeKept, roundUp, sizeOf, type Layout } from './memory.js';
 
 /** `none` leaves every step as the ops wrote it: the oracle that the other passes are tested against. */
 export type Passes = 'all' | 'none';
 
-/** Rewrites a program so that it gives the same results sooner; with `finite`, it looks for NaN everywhere on the way. */
-export function optimize(program: Program, passes: Passes, finite = false, target: Target = CPU): Program {
-  const pruned = prune(program);
-  return checkFinite(passes === 'none' ? pruned : rewrite(pruned, target), finite);
+export interface Settings {
+  readonly passes: Passes;
+  readonly precision: Precision;
+  /** Default: the CPU. */
+  readonly target?: Target;
 }
 
-function rewrite(program: Program, target: Target): Program {
-  const fused = fuseRelu(program);
-  const fast = target.kernels.has('conv2d_winograd') ? useWinograd(fused) : fused;
-  return keepPrepared(target.kernels.has('conv2d_packed') ? packFilters(fast) : fast);
+/** Rewrites a program so that it gives the same results sooner; with `finite`, it looks for NaN everywhere on the way. */
+export function optimize(program: Program, settings: Settings, finite = false): Program {
+  const pruned = prune(program);
+  return checkFinite(settings.passes === 'none' ? pruned : rewrite(pruned, settings), finite);
+}
+
+function rewrite(program: Program, { precision, target = CPU }: Settings): Program {
+  const has = (kernel: string): boolean => target.kernels.has(kernel);
+  let fast = fuseRelu(program);
+  if (has('lrn_maxPool')) fast = fuseLrnPool(fast);
+  if (has('conv2d_winograd')) fast = useWinograd(fast);
+  if (has('conv2d_packed')) fast = packFilters(fast);
+  if (has('dense_bf16') && precision === 'bfloat16') fast = storeWeightsAsBf16(fast);
+  return keepPrepared(fast);
 }

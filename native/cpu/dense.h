@@ -25,7 +25,7 @@ class WeightProduct {
 
   void run(const Run& run, const float* a, const float* weight, const float* bias, bool relu, float* c) const {
     if (few()) {
-      const FewRows product{few_.rows, few_.columns, few_.depth, a, weight, bias, relu, c};
+      const FewRows<float> product{few_.rows, few_.columns, few_.depth, a, weight, bias, relu, c};
       return by_rows_ ? multiply_few_by_rows(run.threads, product) : multiply_few_by_columns(run.threads, product);
     }
     if (by_rows_) return transposed_.run(run, a, weight, bias, relu, c);
@@ -35,7 +35,7 @@ class WeightProduct {
  private:
   bool few() const { return few_.rows <= kFewRows; }
 
-  FewRows few_;
+  FewRows<float> few_;
   bool by_rows_;
   RowsProduct transposed_;
   Product straight_;

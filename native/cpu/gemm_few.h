@@ -10,24 +10,27 @@ namespace {
 constexpr int64_t kFewRows = 4;
 
 /// Extents of C (rows, columns) = A (rows, depth) B + bias, rectified if relu; rows <= kFewRows. bias is one number a
-/// column, or nullptr.
+/// column, or nullptr. B is stored as float, or as uint16_t: bfloat16.
+template <class Stored>
 struct FewRows {
   int64_t rows, columns, depth;
-  const float *a, *b, *bias;
+  const float* a;
+  const Stored* b;
+  const float* bias;
   bool relu;
   float* c;
 };
 
 /// `Columns` columns of C for a B of shape (columns, depth): as many dot products at once as there are registers.
-template <int Rows, int Columns>
-CORTADO_INLINE void few_dots(const FewRows& p, int64_t column) {
+template <int Rows, int Columns, class Stored>
+CORTADO_INLINE void few_dots(const FewRows<Stored>& p, int64_t column) {
   Vf total[Columns][Rows] = {};
-  const float* b = p.b + column * p.depth;
+  const Stored* b = p.b + column * p.depth;
   int64_t k = 0;
   for (; k + kLanes <= p.depth; k += kLanes) {
 #pragma GCC unroll 4
     for (int j = 0; j < Columns; ++j) {
-      const Vf weight = load(b + j * p.depth + k);
+      const Vf weight = load_lanes(b + j * p.depth + k, kLanes);
 #pragma GCC unroll 4
       for (int i = 0; i < Rows; ++i) total[j][i] = fma(weight, load(p.a + i * p.depth + k), total[j][i]);
     }
@@ -35,15 +38,15 @@ CORTADO_INLINE void few_dots(const FewRows& p, int64_t column) {
   const int64_t rest = p.depth - k;
   for (int j = 0; j < Columns; ++j) {
     for (int i = 0; i < Rows; ++i) {
-      const Vf last = load_part(b + j * p.depth + k, rest) * load_part(p.a + i * p.depth + k, rest);
+      const Vf last = load_lanes(b + j * p.depth + k, rest) * load_part(p.a + i * p.depth + k, rest);
       const float value = sum(total[j][i] + last) + (p.bias == nullptr ? 0.0f : p.bias[column + j]);
       p.c[i * p.columns + column + j] = p.relu && value < 0 ? 0.0f : value;
     }
   }
 }
 
-template <int Rows>
-inline void few_rows_dots(Threads& team, const FewRows& p) {
+template <int Rows, class Stored>
+inline void few_rows_dots(Threads& team, const FewRows<Stored>& p) {
   constexpr int kAtOnce = kTileRows > 4 || Rows < 4 ? 4 : 2;
   for_slices(team, divide_up(p.columns, kAtOnce), 1, [&](int64_t begin, int64_t end) {
     int64_t column = begin * kAtOnce;
@@ -53,7 +56,8 @@ inline void few_rows_dots(Threads& team, const FewRows& p) {
 }
 
 /// For a B of shape (columns, depth).
-inline void multiply_few_by_rows(Threads& team, const FewRows& p) {
+template <class Stored>
+inline void multiply_few_by_rows(Threads& team, const FewRows<Stored>& p) {
   if (p.rows == 1) return few_rows_dots<1>(team, p);
   if (p.rows == 2) return few_rows_dots<2>(team, p);
   if (p.rows == 3) return few_rows_dots<3>(team, p);
@@ -62,7 +66,7 @@ inline void multiply_few_by_rows(Threads& team, const FewRows& p) {
 
 /// C(., begin to end) += Depth rows of B from k on.
 template <int Rows, int Depth>
-CORTADO_INLINE void few_sums(const FewRows& p, int64_t k, int64_t begin, int64_t end) {
+CORTADO_INLINE void few_sums(const FewRows<float>& p, int64_t k, int64_t begin, int64_t end) {
   const float* b = p.b + k * p.columns;
   for (int64_t j = begin; j < end; j += kLanes) {
     const int64_t lanes = smaller(kLanes, end - j);
@@ -89,7 +93,7 @@ CORTADO_INLINE void few_sums(const FewRows& p, int64_t k, int64_t begin, int64_t
 }
 
 template <int Rows>
-inline void few_rows_sums(Threads& team, const FewRows& p) {
+inline void few_rows_sums(Threads& team, const FewRows<float>& p) {
   constexpr int64_t kBlock = 1024;  // columns of C that stay in the first-level cache while B goes by
   const int64_t units = divide_up(p.columns, kLanes);
   for_slices(team, units, 1, [&](int64_t first, int64_t last) {
@@ -111,7 +115,7 @@ inline void few_rows_sums(Threads& team, const FewRows& p) {
 }
 
 /// For a B of shape (depth, columns).
-inline void multiply_few_by_columns(Threads& team, const FewRows& p) {
+inline void multiply_few_by_columns(Threads& team, const FewRows<float>& p) {
   if (p.rows == 1) return few_rows_sums<1>(team, p);
   if (p.rows == 2) return few_rows_sums<2>(team, p);
   if (p.rows == 3) return few_rows_sums<3>(team, p);

@@ -7,4 +7,8 @@
   X(conv2d_packed, Conv2dPacked)                \
   X(conv2d_winograd, Conv2dWinograd)            \
   X(conv2d_winograd_wgrad, Conv2dWinogradWgrad) \
+  X(dense_bf16, DenseBf16)                      \
+  X(lrn_maxPool, LrnMaxPool)                    \
+  X(lrn_maxPool_grad, LrnMaxPoolGrad)           \
+  X(to_bf16, ToBf16)                            \
   X(winograd_filters, WinogradFilters)

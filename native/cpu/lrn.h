@@ -42,6 +42,7 @@ struct LrnShape {
     tiles = (pixels + tile - 1) / tile;
   }
 
+  int64_t size() const { return 2 * half + 1; }
   int64_t first(int64_t c) const { return c > half ? c - half : 0; }
   int64_t last(int64_t c) const { return c + half < channels - 1 ? c + half : channels - 1; }
 
@@ -103,8 +104,59 @@ struct Lrn {
   }
 };
 
-/// dy, x -> dx = dy s^-beta - 2 alpha beta / size * x * (sum of dy x s^(-beta - 1) over the window). Scratch: for each
-/// thread the last `size` rows of that sum's terms.
+/// dx = dy s^-beta - 2 alpha beta / size * x * (sum of dy x s^(-beta - 1) over the window) of one tile of pixels, whose
+/// first channel is at x and dx; with relu, 0 where x is not above 0. Channels enter in turn and are finished once
+/// their window has; `terms` is a ring of the last `size` rows of the sum's terms, `pitch` floats each.
+struct LrnSlope {
+  const LrnShape& shape;
+  const float* x;
+  float *dx, *terms;
+  int64_t pitch;
+  bool relu;
+
+  /// The first term of dx, and this channel's part of its neighbours' sums. dy is the channel's row.
+  template <class Power>
+  CORTADO_INLINE void enter(const Power& power, const float* dy, int64_t n, int64_t c) const {
+    const int64_t own = c * shape.pixels;
+    float* row = terms + c % shape.size() * pitch;
+    shape.for_scales(x, c, n, [&](int64_t j, int64_t lanes, Vf s) {
+      const Scaled scaled = power(s);
+      const Vf direct = load_lanes(dy + j, lanes) * scaled.power;
+      store_lanes(dx + own + j, direct, lanes);
+      store(row + j, direct * load_lanes(x + own + j, lanes) * scaled.inverse);
+    });
+  }
+
+  CORTADO_INLINE void finish(int64_t n, int64_t c) const {
+    const int64_t rows = shape.last(c) - shape.first(c) + 1;
+    if (rows == 5) return add_second<5>(n, c);
+    if (rows == 3) return add_second<3>(n, c);
+    add_second<0>(n, c);
+  }
+
+ private:
+  /// The second term of dx. Rows of the window are known to the compiler or, where Rows is 0, found one by one.
+  template <int Rows>
+  CORTADO_INLINE void add_second(int64_t n, int64_t c) const {
+    const int64_t own = c * shape.pixels, first = shape.first(c), last = shape.last(c);
+    const Vf factor = splat(-2 * shape.factor * shape.beta);
+    const Vf least = relu ? zero() : splat(-HUGE_VALF);
+    const float* rows[Rows > 0 ? Rows : 1];
+    for (int i = 0; i < Rows; ++i) rows[i] = terms + (first + i) % shape.size() * pitch;
+    for (int64_t j = 0; j < n; j += kLanes) {
+      const int64_t lanes = n - j < kLanes ? n - j : kLanes;
+      Vf total = zero();
+#pragma GCC unroll 5
+      for (int i = 0; i < Rows; ++i) total += load(rows[i] + j);
+      for (int64_t i = first; Rows == 0 && i <= last; ++i) total += load(terms + i % shape.size() * pitch + j);
+      float* to = dx + own + j;
+      const Vf source = load_lanes(x + own + j, lanes), whole = fma(factor * source, total, load_lanes(to, lanes));
+      store_lanes(to, select(source > least, whole, zero()), lanes);
+    }
+  }
+};
+
+/// dy, x -> dx, all (n, c, ...). Scratch: for each thread a ring of terms.
 struct LrnGrad {
   Tensor dy, x, dx;
   LrnShape shape;
@@ -118,55 +170,17 @@ struct LrnGrad {
     with_power(shape.beta, [&](auto power) {
       shape.for_tiles(run.threads, [&](int thread, int64_t at, int64_t n) {
         float* terms = static_cast<float*>(run.scratch) + thread * ring();
+        const LrnSlope slope{shape, x.f32() + at, dx.f32() + at, terms, shape.tile, false};
         for (int64_t c = 0; c < shape.channels + shape.half; ++c) {
-          if (c < shape.channels) enter(power, at, n, c, terms);
-          if (c >= shape.half) finish(at, n, c - shape.half, terms);
+          if (c < shape.channels) slope.enter(power, dy.f32() + at + c * shape.pixels, n, c);
+          if (c >= shape.half) slope.finish(n, c - shape.half);
         }
       });
     });
   }
 
  private:
-  int64_t size() const { return 2 * shape.half + 1; }
-  int64_t ring() const { return padded(size() * shape.tile); }
-
-  /// The first term of dx, and this channel's part of its neighbours' sums.
-  template <class Power>
-  CORTADO_INLINE void enter(const Power& power, int64_t at, int64_t n, int64_t c, float* terms) const {
-    const int64_t own = at + c * shape.pixels;
-    float* row = terms + c % size() * shape.tile;
-    shape.for_scales(x.f32() + at, c, n, [&](int64_t j, int64_t lanes, Vf s) {
-      const Scaled scaled = power(s);
-      const Vf direct = load_lanes(dy.f32() + own + j, lanes) * scaled.power;
-      store_lanes(dx.f32() + own + j, direct, lanes);
-      store(row + j, direct * load_lanes(x.f32() + own + j, lanes) * scaled.inverse);
-    });
-  }
-
-  /// The second term of dx. Rows of the window are known to the compiler or, where Rows is 0, found one by one.
-  template <int Rows>
-  CORTADO_INLINE void add_second(int64_t at, int64_t n, int64_t c, const float* terms) const {
-    const int64_t own = at + c * shape.pixels, first = shape.first(c), last = shape.last(c);
-    const Vf factor = splat(-2 * shape.factor * shape.beta);
-    const float* rows[Rows > 0 ? Rows : 1];
-    for (int i = 0; i < Rows; ++i) rows[i] = terms + (first + i) % size() * shape.tile;
-    for (int64_t j = 0; j < n; j += kLanes) {
-      const int64_t lanes = n - j < kLanes ? n - j : kLanes;
-      Vf total = zero();
-#pragma GCC unroll 5
-      for (int i = 0; i < Rows; ++i) total += load(rows[i] + j);
-      for (int64_t i = first; Rows == 0 && i <= last; ++i) total += load(terms + i % size() * shape.tile + j);
-      float* to = dx.f32() + own + j;
-      store_lanes(to, fma(factor * load_lanes(x.f32() + own + j, lanes), total, load_lanes(to, lanes)), lanes);
-    }
-  }
-
-  CORTADO_INLINE void finish(int64_t at, int64_t n, int64_t c, const float* terms) const {
-    const int64_t rows = shape.last(c) - shape.first(c) + 1;
-    if (rows == 5) return add_second<5>(at, n, c, terms);
-    if (rows == 3) return add_second<3>(at, n, c, terms);
-    add_second<0>(at, n, c, terms);
-  }
+  int64_t ring() const { return padded(shape.size() * shape.tile); }
 };
 
 }  // namespace cortado::CORTADO_ISA

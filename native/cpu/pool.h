@@ -83,6 +83,15 @@ struct MaxRow {
   float* y;    // row, or null
   Code* code;  // row, or null
 
+  /// All outputs of the row.
+  void all(const Interior& inner) const {
+    const bool some = inner.last - inner.first >= 2;
+    const int64_t first = some ? inner.first : s.ow, last = some ? inner.last : s.ow;
+    for (int64_t ow = 0; ow < first; ++ow) edge(ow);
+    inside(first, last);
+    for (int64_t ow = last; ow < s.ow; ++ow) edge(ow);
+  }
+
   void inside(int64_t begin, int64_t end) const {
     for (int64_t ow = begin; ow < end; ow += kLanes) {
       const int64_t n = end - ow < kLanes ? end - ow : kLanes;
@@ -183,13 +192,7 @@ struct MaxPool {
         for (int64_t ow = 0; ow < shape.ow; ++ow) mask.f32()[at + ow] = static_cast<float>(row.edge(ow));
         continue;
       }
-      if (inner.last - inner.first < 2) {
-        for (int64_t ow = 0; ow < shape.ow; ++ow) row.edge(ow);
-        continue;
-      }
-      for (int64_t ow = 0; ow < inner.first; ++ow) row.edge(ow);
-      row.inside(inner.first, inner.last);
-      for (int64_t ow = inner.last; ow < shape.ow; ++ow) row.edge(ow);
+      row.all(inner);
     }
   }
 };

@@ -19,6 +19,26 @@ struct Margins {
         floats(padded(s.oh * pitch)) {
     if (pitch < margin + s.ow) pitch = margin + s.ow, floats = padded(s.oh * pitch);
   }
+
+  void clear(float* memory) const {
+    memset(memory, 0, static_cast<size_t>(floats) * sizeof(float));
+    memset(memory + floats, 0xff, static_cast<size_t>(floats) * sizeof(float));
+  }
+
+  /// Brings a plane of dy and its codes in.
+  template <class Code>
+  void copy(const PoolShape& s, float* memory, const float* from, const Code* codes) const {
+    auto* wide = reinterpret_cast<int32_t*>(memory + floats);
+    for (int64_t oh = 0; oh < s.oh; ++oh) {
+      const int64_t to = oh * pitch + margin, at = oh * s.ow;
+      for (int64_t ow = 0; ow < s.ow; ow += kLanes) {
+        const int64_t n = s.ow - ow < kLanes ? s.ow - ow : kLanes;
+        store_lanes(memory + to + ow, load_lanes(from + at + ow, n), n);
+        const Vi tap = load_codes(codes + at + ow, n);
+        n == kLanes ? store(wide + to + ow, tap) : store_part(wide + to + ow, tap, n);
+      }
+    }
+  }
 };
 
 /// Lanes of a and b in turns: the first half of the result, or the second.
@@ -121,36 +141,17 @@ struct MaxPoolGrad {
     const int64_t outputs = shape.oh * shape.ow, pixels = shape.h * shape.w;
     for_numbered_slices(run.threads, shape.planes, grain_of(pixels), [&](int thread, int64_t begin, int64_t end) {
       float* memory = static_cast<float*>(run.scratch) + thread * gather_floats(shape, true);
-      if (gathers(shape)) clear(margins, memory);
+      if (gathers(shape)) margins.clear(memory);
       for (int64_t p = begin; p < end; ++p) {
         const float* from = dy.f32() + p * outputs;
         if (gathers(shape)) {
-          copy(margins, memory, from, codes + p * outputs);
+          margins.copy(shape, memory, from, codes + p * outputs);
           gather_plane<true>(shape, margins, memory, dx.f32() + p * pixels);
         } else {
           scatter(from, codes + p * outputs, dx.f32() + p * pixels);
         }
       }
     });
-  }
-
-  static void clear(const Margins& margins, float* memory) {
-    memset(memory, 0, static_cast<size_t>(margins.floats) * sizeof(float));
-    memset(memory + margins.floats, 0xff, static_cast<size_t>(margins.floats) * sizeof(float));
-  }
-
-  template <class Code>
-  void copy(const Margins& margins, float* memory, const float* from, const Code* codes) const {
-    auto* wide = reinterpret_cast<int32_t*>(memory + margins.floats);
-    for (int64_t oh = 0; oh < shape.oh; ++oh) {
-      const int64_t to = oh * margins.pitch + margins.margin, at = oh * shape.ow;
-      for (int64_t ow = 0; ow < shape.ow; ow += kLanes) {
-        const int64_t n = shape.ow - ow < kLanes ? shape.ow - ow : kLanes;
-        store_lanes(memory + to + ow, load_lanes(from + at + ow, n), n);
-        const Vi tap = load_codes(codes + at + ow, n);
-        n == kLanes ? store(wide + to + ow, tap) : store_part(wide + to + ow, tap, n);
-      }
-    }
   }
 
   template <class Code>

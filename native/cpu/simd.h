@@ -111,6 +111,17 @@ CORTADO_INLINE void store_lanes(float* p, Vf v, int64_t n) {
   }
 }
 
+/// The first n lanes of numbers stored as bfloat16, the upper half of a float; the other lanes read as 0.
+CORTADO_INLINE Vf load_lanes(const uint16_t* p, int64_t n) {
+  uint16_t __attribute__((vector_size(2 * kLanes))) half{};
+  if (n == kLanes) {
+    memcpy(&half, p, sizeof half);
+  } else {
+    for (int64_t i = 0; i < n; ++i) half[i] = p[i];
+  }
+  return reinterpret_cast<Vf>(__builtin_convertvector(half, Vi) << 16);
+}
+
 /// base[index[i]] in each lane.
 CORTADO_INLINE Vf gather(const float* base, Vi index) {
 #if defined(__AVX512F__)

@@ -217,7 +217,7 @@ describe('wrong options', () => {
     for (const threads of [0, 1025, NaN]) await assert.rejects(compile(net, { threads }), UsageError);
     for (const seed of [-1, 0.5, 2 ** 60]) await assert.rejects(compile(net, { seed }), UsageError);
     await assert.rejects(compile(net, { device: 'abacus' }), DeviceError);
-    await assert.rejects(compile(net, { precision: 'float64' }), UsageError);
+    await assert.rejects(compile(net, { precision: 'float64' as 'float32' }), UsageError);
   });
   it('of a solver, and steps without one', async () => {
     for (const rate of [-1, NaN, Infinity]) assert.throws(() => sgd({ rate }), UsageError);

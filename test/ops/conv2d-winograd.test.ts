@@ -72,7 +72,7 @@ function kernels(one: Case): string[] {
     gradients,
     seeds: [net.outputs.y],
   });
-  const { prologue, steps } = optimize(program, 'all');
+  const { prologue, steps } = optimize(program, { passes: 'all', precision: 'float32' });
   return [...prologue, ...steps].map((step) => step.kernel);
 }
 

@@ -133,7 +133,7 @@ describe('views', () => {
       gradients: [net.inputs.x],
       seeds: [net.outputs.z],
     });
-    assert.deepEqual(optimize(program, 'none').steps, []);
+    assert.deepEqual(optimize(program, { passes: 'none', precision: 'float32' }).steps, []);
   });
 
   it('may be the inputs and results of a net', async () => {

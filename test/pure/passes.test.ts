@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { conv2d, flatten, graph, input, relu, sgd, softmaxLoss, type Value } from '../../lib/index.js';
 import { lower, type Goal } from '../../lib/lower.js';
 import { optimize as optimizeFor, type Passes } from '../../lib/passes/index.js';
-import { CPU } from '../../lib/passes/target.js';
 import type { Program } from '../../lib/program.js';
 
 const net = graph({ data: input([3, 8, 8]) }, ({ data }) => {
@@ -19,7 +18,7 @@ const goal = (fetch: readonly Value[], gradients: readonly Value[] = []): Goal =
 });
 /** For a device that has no kernels of its own. */
 const optimize = (program: Program, passes: Passes): Program =>
-  optimizeFor(program, passes, false, { kernels: new Set() });
+  optimizeFor(program, { passes, precision: 'float32', target: { kernels: new Set() } });
 const kernels = (program: Program): string[] => program.steps.map((step) => step.kernel);
 
 describe('passes', () => {
@@ -64,7 +63,7 @@ describe('passes', () => {
 
   it('keep filters in the order of their kernel from run to run', () => {
     const { program } = lower(net, goal([net.outputs.act]));
-    const { prologue, steps, refs } = optimizeFor(program, 'all', false, CPU);
+    const { prologue, steps, refs } = optimizeFor(program, { passes: 'all', precision: 'float32' });
     assert.deepEqual(
       prologue.map((step) => step.kernel),
       ['conv2d_filters'],
@@ -83,7 +82,7 @@ describe('passes', () => {
     }));
     const update = { solver: sgd({ rate: 1 }), part: 'whole' } as const;
     const { program } = lower(trained, { ...goal([trained.outputs.loss]), phase: 'train', update });
-    const { prologue, steps } = optimizeFor(program, 'all', false, CPU);
+    const { prologue, steps } = optimizeFor(program, { passes: 'all', precision: 'float32' });
     assert.deepEqual(prologue, []);
     assert.equal(steps[0]!.kernel, 'conv2d');
   });

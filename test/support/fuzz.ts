@@ -47,7 +47,8 @@ async function subjects(folder: string): Promise<Subject[]> {
     const phase = test.phase === 'TRAIN' ? 'train' : 'test';
     const gradients = test.tops.some((top) => top.diff) ? wanted : [];
     const { program } = lower(graph, { batch: graph.batch, phase, fetch: tops, gradients, seeds });
-    for (const { kernel, inputs, outputs, attributes } of optimize(program, 'all').steps) {
+    for (const { kernel, inputs, outputs, attributes } of optimize(program, { passes: 'all', precision: 'float32' })
+      .steps) {
       const slot = (ref: (typeof inputs)[number]): Slot | undefined =>
         ref && { shape: [...ref.shape], dtype: ref.dtype };
       const known = found.get(kernel) ?? [];

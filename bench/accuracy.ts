@@ -1,0 +1,131 @@
+import { compile, conv2d, graph, input, Random, type Graph, type Tensor } from '../lib/index.js';
+import type { Passes } from '../lib/passes/index.js';
+import { align } from '../lib/table.js';
+
+/** AlexNet's convolutions that have two algorithms. */
+const LAYERS = [
+  { name: 'conv2', groups: 2, channels: 48, filters: 128, size: 27, taps: 5 },
+  { name: 'conv3', groups: 1, channels: 256, filters: 384, size: 13, taps: 3 },
+  { name: 'conv4', groups: 2, channels: 192, filters: 192, size: 13, taps: 3 },
+  { name: 'conv5', groups: 2, channels: 192, filters: 128, size: 13, taps: 3 },
+] as const;
+type Layer = (typeof LAYERS)[number];
+
+const BATCH = 8;
+const SAMPLES = 1024;
+const PASSES = ['forward', 'dgrad', 'wgrad'] as const;
+
+interface Tensors {
+  readonly x: Float32Array;
+  readonly weight: Float32Array;
+  readonly dy: Float32Array;
+}
+
+/**
+ * Root mean square error against double precision, relative to the root mean square of the result, of both algorithms: the
+ * direct one, which `passes: 'none'` takes, and Winograd's.
+ */
+export async function formatAccuracy(): Promise<string> {
+  const rows: string[][] = [];
+  for (const layer of LAYERS) {
+    const net = graph({ x: input([layer.groups * layer.channels, layer.size, layer.size]) }, ({ x }) => ({
+      y: conv2d(x, {
+        ...layer,
+        name: 'conv',
+        filters: layer.groups * layer.filters,
+        kernel: layer.taps,
+        pad: layer.taps >> 1,
+        bias: false,
+      }),
+    }));
+    const uniform = (seed: number, length: number, least = -1): Float32Array => {
+      const random = new Random(seed);
+      return Float32Array.from({ length }, () => Math.max(least, random.uniform(-1, 1)));
+    };
+    const tensors = {
+      // What a ReLU leaves.
+      x: uniform(1, BATCH * layer.groups * layer.channels * layer.size ** 2, 0),
+      weight: uniform(2, layer.groups * layer.filters * layer.channels * layer.taps ** 2),
+      dy: uniform(3, BATCH * layer.groups * layer.filters * layer.size ** 2),
+    };
+    const [direct, winograd] = [await results(net, tensors, 'none'), await results(net, tensors, 'all')];
+    PASSES.forEach((pass, i) => {
+      const sampled = samples(direct[i]!.data.length);
+      const exact = sampled.map((at) => element(layer, tensors, pass, at));
+      const [plain, fast] = [direct, winograd].map((all) =>
+        error(
+          sampled.map((at) => all[i]!.data[at]!),
+          exact,
+        ),
+      ) as [number, number];
+      rows.push([layer.name, pass, plain.toExponential(2), fast.toExponential(2), `${(fast / plain).toFixed(1)} x`]);
+    });
+  }
+  return align([['layer', 'pass', 'direct', 'Winograd', 'ratio'], ...rows], 2);
+}
+
+async function results(net: Graph<'x', 'y'>, { x, weight, dy }: Tensors, passes: Passes): Promise<Tensor[]> {
+  const model = await compile(net, { batch: BATCH, passes });
+  try {
+    await model.load({ 'conv.weight': weight });
+    const of = ['x', 'conv.weight'];
+    const { outputs, gradients } = await model.backward({ x }, { of, from: { [net.outputs.y.name]: dy } });
+    return [outputs.y, gradients.x!, gradients['conv.weight']!];
+  } finally {
+    model.dispose();
+  }
+}
+
+/** Positions all over a tensor: edges of maps and of tiles as often as they come. */
+function samples(length: number): number[] {
+  const random = new Random(4);
+  return Array.from({ length: SAMPLES }, () => random.below(length));
+}
+
+function error(got: readonly number[], want: readonly number[]): number {
+  const square = (values: readonly number[]): number => values.reduce((sum, v) => sum + v * v, 0);
+  return Math.sqrt(square(got.map((v, i) => v - want[i]!)) / square(want));
+}
+
+/** One element of a result, summed in double precision. */
+function element(layer: Layer, { x, weight, dy }: Tensors, pass: (typeof PASSES)[number], at: number): number {
+  const { groups, channels, filters, size, taps } = layer;
+  const plane = size * size;
+  const inside = (i: number): boolean => i >= 0 && i < size;
+  const imageAt = (n: number, c: number, h: number, w: number): number =>
+    ((n * groups * channels + c) * size + h) * size + w;
+  const featureAt = (n: number, k: number, h: number, w: number): number =>
+    ((n * groups * filters + k) * size + h) * size + w;
+  const weightAt = (k: number, c: number, tap: number): number => (k * channels + c) * taps * taps + tap;
+  const shift = (tap: number): [number, number] => [Math.floor(tap / taps) - (taps >> 1), (tap % taps) - (taps >> 1)];
+  let sum = 0;
+  if (pass === 'wgrad') {
+    const tap = at % (taps * taps);
+    const c = Math.floor(at / taps ** 2) % channels;
+    const k = Math.floor(at / taps ** 2 / channels);
+    const [dh, dw] = shift(tap);
+    const from = Math.floor(k / filters) * channels + c;
+    for (let n = 0; n < BATCH; n++)
+      for (let p = 0; p < plane; p++) {
+        const [h, w] = [Math.floor(p / size), p % size];
+        if (inside(h + dh) && inside(w + dw)) sum += dy[featureAt(n, k, h, w)]! * x[imageAt(n, from, h + dh, w + dw)]!;
+      }
+    return sum;
+  }
+  const [w, h] = [at % size, Math.floor(at / size) % size];
+  const forward = pass === 'forward';
+  const own = Math.floor(at / plane) % (groups * (forward ? filters : channels));
+  const n = Math.floor(at / plane / (groups * (forward ? filters : channels)));
+  const group = Math.floor(own / (forward ? filters : channels));
+  for (let i = 0; i < (forward ? channels : filters); i++)
+    for (let tap = 0; tap < taps * taps; tap++) {
+      const [dh, dw] = shift(tap);
+      const [sh, sw] = forward ? [h + dh, w + dw] : [h - dh, w - dw];
+      if (!inside(sh) || !inside(sw)) continue;
+      if (forward) sum += x[imageAt(n, group * channels + i, sh, sw)]! * weight[weightAt(own, i, tap)]!;
+      else
+        sum +=
+          dy[featureAt(n, group * filters + i, sh, sw)]! * weight[weightAt(group * filters + i, own % channels, tap)]!;
+    }
+  return sum;
+}
