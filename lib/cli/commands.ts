@@ -18,6 +18,7 @@ const commands: Record<string, () => Promise<CommandModule>> = {
   summary: () => import('./summary.js'),
   draw: () => import('./draw.js'),
   'import-images': () => import('./import-images.js'),
+  mean: () => import('./mean.js'),
   plot: () => import('./plot.js'),
   demo: () => import('./demo.js'),
 };

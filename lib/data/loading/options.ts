@@ -62,7 +62,10 @@ export function checkOptions(options: LoaderOptions, dataset: Dataset): Settled 
     throw new UsageError('shuffle: expected false for items that come by themselves, got a random order');
   if (oversample && (training || transform.crop === undefined))
     throw new UsageError('oversample: expected phase test and a crop, of which it takes ten');
-  if (training && transform.jitter && !transform.components)
+  const { jitter = 0 } = transform;
+  if (!(Number.isFinite(jitter) && jitter >= 0))
+    throw new UsageError(`jitter: expected a finite number of at least 0, got ${jitter}`);
+  if (training && jitter > 0 && !transform.components)
     throw new UsageError('jitter: expected the components of the colours, got none');
   return {
     ...{ batch, phase, seed, workers, start, epochs, mostBad, oversample, transform, signal },

@@ -67,5 +67,16 @@ export interface Piece {
   readonly bad: readonly (BadPicture & { readonly at: number })[];
 }
 
+/** Items to be added up: pixel by pixel, or their colours. */
+export interface SumTask extends Task {
+  readonly of: 'pixels' | 'colours';
+}
+
+/** What the pictures of a task add up to. */
+export interface Sums extends Pick<Piece, 'at' | 'bad'> {
+  /** Of pixels: (C, H, W). Of colours: the products (C + 1, C + 1) of the channels, and of 1, over all pixels. */
+  readonly values: Float64Array;
+}
+
 /** Crops of one picture. */
 export const CROPS = 10;
