@@ -4,16 +4,7 @@ import { computeMean } from '../data/mean.js';
 import { KINDS, openDataset, type DatasetKind } from '../data/open.js';
 import { writeNpy } from '../npy.js';
 import type { Tensor } from '../tensor.js';
-import {
-  addCommand,
-  BadUsage,
-  extents,
-  note,
-  positiveInteger,
-  print,
-  printJson,
-  type SharedOptions,
-} from './command.js';
+import { addCommand, BadUsage, extents, positiveInteger, print, printJson, type SharedOptions } from './command.js';
 import { interruptible } from './interrupt.js';
 import { showProgress } from './progress.js';
 

@@ -1,8 +1,10 @@
 import { FormatError } from '../../errors.js';
 import { ahead } from '../ahead.js';
 import type { Dataset, Item } from '../dataset.js';
+import { Pace } from '../pace.js';
 import type { Done } from './batches.js';
 import { Crew } from './crew.js';
+import { checkLabel } from './labels.js';
 import { extentsOf } from './normal.js';
 import { checkOptions, type LoaderOptions, type Settled } from './options.js';
 import type { Form, Place, Setup, Sums, SumTask } from './piece.js';
@@ -69,6 +71,7 @@ export class Opened {
 export async function openCrew(data: Dataset | AsyncIterable<Item>, options: LoaderOptions): Promise<Opened> {
   const dataset = 'reader' in data ? data : given();
   const settled = checkOptions(options, dataset);
+  await checkLabels(dataset, settled);
   const places = (): Places =>
     'reader' in data ? new OrderedPlaces(data, settled) : new GivenPlaces(data, settled.start.place);
   const crew = new Crew(setupOf(dataset, settled), settled.workers, settled.signal);
@@ -96,18 +99,25 @@ function given(): Dataset {
   };
 }
 
-function setupOf({ name, reader, labelShape }: Dataset, { transform, phase, seed, oversample }: Settled): Setup {
+function setupOf(dataset: Dataset, { transform, phase, seed, oversample, classes }: Settled): Setup {
+  const { name, reader, labelShape } = dataset;
   const { mean, scale: _, ...rest } = transform;
   return {
-    name,
-    reader,
-    labelShape,
+    ...{ name, reader, labelShape, classes, seed, oversample },
     transform: rest,
     mean: extentsOf(mean),
     random: phase === 'train',
-    seed,
-    oversample,
   };
+}
+
+/** Looks at all labels that can be had without reading the items. @throws {FormatError} for one that is none of the classes */
+async function checkLabels(dataset: Dataset, { classes, signal }: Settled): Promise<void> {
+  if (classes === undefined || !dataset.label) return;
+  const pace = new Pace(signal);
+  for (let index = 0; index < dataset.length; index++) {
+    checkLabel(`${dataset.name}, item ${index}`, dataset.label(index), classes);
+    if (index % 1024 === 0 && pace.due) await pace.rest();
+  }
 }
 
 /** What the first picture that can be read becomes, and the places that were looked at. */

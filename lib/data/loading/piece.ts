@@ -40,6 +40,8 @@ export interface Setup {
   /** Extents of a picture of means. */
   readonly mean: readonly [height: number, width: number] | undefined;
   readonly labelShape: Shape;
+  /** Labels are below; undefined: any will do. */
+  readonly classes: number | undefined;
   /** Cuts anywhere, mirrors and jitters; otherwise takes the middle. */
   readonly random: boolean;
   readonly seed: number;
