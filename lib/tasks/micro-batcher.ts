@@ -32,8 +32,6 @@ interface Job<T, R> {
   since: number;
   readonly resolve: (answer: R) => void;
   readonly reject: (reason: unknown) => void;
-  /** Stops listening to the signal. */
-  readonly release: () => void;
   /** Answered, one way or another: what is still under way for it is of no use. */
   settled?: true;
 }
@@ -49,6 +47,7 @@ export class MicroBatcher<T, R> {
   /** Made, in the order of the calls. */
   readonly #ready: Job<T, R>[] = [];
   #running: { readonly jobs: readonly Job<T, R>[]; readonly controller: AbortController } | undefined;
+  readonly #signals = new Map<AbortSignal, { readonly jobs: Set<Job<T, R>>; readonly abort: () => void }>();
   #timer: NodeJS.Timeout | undefined;
   #calls = 0;
   #idle: (() => void)[] = [];
@@ -74,13 +73,38 @@ export class MicroBatcher<T, R> {
     if (work.signal?.aborted) return Promise.reject(work.signal.reason as Error);
     return new Promise<R>((resolve, reject) => {
       const { signal, rows = 1, kind = '' } = work;
-      const abort = (): void => this.#drop(job, signal!.reason);
-      const release = (): void => signal?.removeEventListener('abort', abort);
-      const job: Job<T, R> = { number: this.#calls++, work, rows, kind, since: 0, resolve, reject, release };
-      signal?.addEventListener('abort', abort, { once: true });
+      const job: Job<T, R> = { number: this.#calls++, work, rows, kind, since: 0, resolve, reject };
+      if (signal) this.#listen(signal, job);
       this.#waiting.push(job);
       this.#advance();
     });
+  }
+
+  /** One listener serves all calls of a signal, which may be many. */
+  #listen(signal: AbortSignal, job: Job<T, R>): void {
+    const known = this.#signals.get(signal);
+    if (known) {
+      known.jobs.add(job);
+      return;
+    }
+    const jobs = new Set([job]);
+    const abort = (): void => {
+      for (const each of jobs) this.#drop(each, signal.reason);
+    };
+    signal.addEventListener('abort', abort, { once: true });
+    this.#signals.set(signal, { jobs, abort });
+  }
+
+  /** The call has its answer: its signal means nothing any more. */
+  #settle(job: Job<T, R>): void {
+    job.settled = true;
+    const { signal } = job.work;
+    const known = signal && this.#signals.get(signal);
+    if (!known) return;
+    known.jobs.delete(job);
+    if (known.jobs.size > 0) return;
+    signal.removeEventListener('abort', known.abort);
+    this.#signals.delete(signal);
   }
 
   /** Resolves when no call is without an answer. */
@@ -166,8 +190,7 @@ export class MicroBatcher<T, R> {
     this.#advance();
     jobs.forEach((job, i) => {
       if (job.settled) return;
-      job.settled = true;
-      job.release();
+      this.#settle(job);
       settle(job, i);
     });
   }
@@ -175,8 +198,7 @@ export class MicroBatcher<T, R> {
   /** Ends one call without an answer. A run goes on for the others in it, and is cancelled when none is left. */
   #drop(job: Job<T, R>, reason: unknown): void {
     if (job.settled) return;
-    job.settled = true;
-    job.release();
+    this.#settle(job);
     job.reject(reason);
     this.#making.delete(job);
     for (const list of [this.#waiting, this.#ready]) {

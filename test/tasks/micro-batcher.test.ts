@@ -1,5 +1,6 @@
 /** How concurrent calls become batches: fullness, order, waiting, ends. */
 import assert from 'node:assert/strict';
+import { getEventListeners } from 'node:events';
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import fc from 'fast-check';
 import { DisposedError } from '../../lib/index.js';
@@ -169,6 +170,17 @@ describe('MicroBatcher', () => {
     await finish();
     assert.equal(await after, 14);
     await assert.rejects(batcher.submit({ make: () => 1, signal: AbortSignal.abort(new Error('before')) }), /before/);
+  });
+
+  it('listens once to a signal of many calls, and not after their answers', async () => {
+    const { batcher, finish } = bench({ limit: 100 });
+    const { signal } = new AbortController();
+    const calls = Array.from({ length: 50 }, (_, i) => batcher.submit({ make: () => i, signal }));
+    assert.equal(getEventListeners(signal, 'abort').length, 1);
+    await setImmediate();
+    await finish();
+    await Promise.all(calls);
+    assert.equal(getEventListeners(signal, 'abort').length, 0);
   });
 
   it('tells when it is idle, and rejects all once it is closed', async () => {
