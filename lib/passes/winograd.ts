@@ -14,9 +14,11 @@ export function useWinograd(program: Program): Program {
     const { label } = step;
     return [{ kernel: 'winograd_filters', label, inputs: [weight], outputs: [ref], attributes, inPlace: false }, ref];
   };
+  const changes = program.steps.some((step) => step.commits);
+  const filterCost = ({ kernel }: Step): number => (changes || kernel === 'conv2d_wgrad' ? MAKE + FETCH : FETCH);
   const steps = program.steps.flatMap((step): Step[] => {
     const conv = convOf(step);
-    if (!conv || !pays(conv)) return [step];
+    if (!conv || !pays(conv, filterCost(step))) return [step];
     const { groups, taps, padH, padW } = conv;
     if (step.kernel === 'conv2d_wgrad')
       return [{ ...step, kernel: 'conv2d_winograd_wgrad', attributes: { groups, padH, padW } }];
@@ -76,20 +78,21 @@ const POINTS = 49;
 // What a number costs, in multiply-adds at the machine's peak: measured on AVX-512 where a core does 32 FLOPs a cycle.
 /** Of a source or output on its way to the points or back, and through the caches. */
 const TRANSFORM = 30;
-/** Of a filter at a point: made, and fetched from memory. */
-const FILTER = 50;
+/** Of a filter at a point: fetched from memory and, where a run changes the parameters, made. */
+const FETCH = 16;
+const MAKE = 34;
 /** Small products run at this part of the speed of large ones. */
 const SPEED = 0.87;
 
 /** Whether Winograd's products, transforms and filters together cost less than the products of direct convolution. */
-function pays({ images, groups, channels, filters, height, width, taps }: Conv): boolean {
+function pays({ images, groups, channels, filters, height, width, taps }: Conv, filter: number): boolean {
   const direct = images * height * width * groups * channels * filters * taps ** 2;
   const size = 8 - taps;
   const tiles = images * Math.ceil(height / size) * Math.ceil(width / size);
   const perPoint =
     (tiles * channels * filters) / SPEED +
     tiles * (lanes(channels) + lanes(filters)) * TRANSFORM +
-    channels * lanes(filters) * FILTER;
+    channels * lanes(filters) * filter;
   return POINTS * groups * perPoint < direct;
 }
 
