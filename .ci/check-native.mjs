@@ -11,6 +11,7 @@ const allowed = {
   'native/kernels': ['native/kernels', 'native/core'],
   'native/cpu/isa': ['native/cpu'],
   'native/cpu': ['native/cpu', 'native/kernels', 'native/core'],
+  'native/cuda/sim': ['native/cuda/sim', 'native/core'],
   'native/cuda': ['native/cuda', 'native/kernels', 'native/core'],
   'native/binding': ['native/binding', 'native/core'],
 };

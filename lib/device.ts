@@ -67,9 +67,16 @@ export function hasNvidiaCard(): boolean {
   });
 }
 
+/** The number of the GPU that a name means; undefined for a name that means none. */
+export function gpuIndex(name: string): number | undefined {
+  if (name === 'cuda' || name === 'cuda-sim') return 0;
+  const index = /^cuda:(\d{1,6})$/.exec(name)?.[1];
+  return index === undefined ? undefined : Number(index);
+}
+
 function open(name: string): NativeDevice {
-  const index = name === 'cuda-sim' ? 0 : Number(/^cuda:(\d{1,6})$/.exec(name)?.[1] ?? NaN);
-  if (Number.isNaN(index)) {
+  const index = gpuIndex(name);
+  if (index === undefined) {
     throw problem(`device: expected auto, cpu, cuda, cuda:<n> or cuda-sim, got ${name}`, {
       problem: 'unknown',
       tried: name,

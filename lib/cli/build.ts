@@ -1,15 +1,21 @@
 import type { Command } from 'commander';
 import { BadUsage, addCommand, note, print, printJson, type SharedOptions } from './command.js';
-import { compileAddon, compileCuda, type Sanitizers } from './compile.js';
+import { compileAddon, compileCuda, compileSimulation, type Sanitizers } from './compile.js';
+import { cudaRequirements } from './toolchain.js';
 
 interface BuildOptions extends SharedOptions {
-  readonly cuda?: boolean;
+  readonly cuda?: boolean | string;
+  readonly sim?: boolean;
 }
 
 /** `cortado build`: compiles the native code from the shipped sources on this machine. */
 export function register(program: Command): void {
   addCommand(program, 'build', 'compile the native addon (and the CUDA backend) from source')
-    .option('--cuda', 'also compile the CUDA backend (needs CMake and the CUDA toolkit)')
+    .option(
+      '--cuda [when]',
+      'also compile the CUDA backend (needs CMake and the CUDA toolkit); auto: where both are found',
+    )
+    .option('--sim', 'also compile the device cuda-sim: the CUDA backend run by the CPU, for tests (needs CMake)')
     .action(build);
 }
 
@@ -19,12 +25,32 @@ async function build(options: BuildOptions): Promise<void> {
   const sanitizers = sanitizersWished();
   note('cortado: compiling the native addon …');
   const addon = await compileAddon(verbose, sanitizers);
-  if (options.cuda) note('cortado: compiling the CUDA backend …');
-  const cuda = options.cuda ? await compileCuda(verbose) : undefined;
+  const cuda = wantsCuda(options) ? await cudaBackend(verbose) : undefined;
+  if (options.sim) note('cortado: compiling the simulated GPU …');
+  const sim = options.sim ? await compileSimulation(verbose, sanitizers) : undefined;
   const seconds = Math.round((performance.now() - started) / 100) / 10;
-  if (options.json) printJson({ addon, cuda, seconds });
-  else print([addon, cuda].filter((path) => path !== undefined).join('\n'));
+  if (options.json) printJson({ addon, cuda, sim, seconds });
+  else print([addon, cuda, sim].filter((path) => path !== undefined).join('\n'));
   note(`cortado: built in ${seconds} s`);
+}
+
+async function cudaBackend(verbose: boolean): Promise<string> {
+  note('cortado: compiling the CUDA backend …');
+  return compileCuda(verbose);
+}
+
+/** `--cuda auto` leaves it to CORTADO_CUDA (on, off), or else builds where everything for it is found. */
+function wantsCuda({ cuda = false }: BuildOptions): boolean {
+  if (typeof cuda === 'boolean') return cuda;
+  if (cuda !== 'auto') throw new BadUsage(`--cuda: expected auto or nothing, got '${cuda}'`);
+  const wish = process.env.CORTADO_CUDA ?? 'auto';
+  if (!['on', 'off', 'auto', ''].includes(wish))
+    throw new BadUsage(`CORTADO_CUDA: expected on, off or auto, got '${wish}'`);
+  if (wish === 'on' || wish === 'off') return wish === 'on';
+  const missing = cudaRequirements().filter(({ found }) => found === undefined);
+  if (missing.length > 0)
+    note(`cortado: no CUDA backend, without ${missing.map(({ name }) => name).join(', ')} (cortado doctor tells more)`);
+  return missing.length === 0;
 }
 
 /** CORTADO_SANITIZE builds the addon for tests of its memory and threads, in a folder of its own. */

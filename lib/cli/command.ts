@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { CommanderError, InvalidArgumentError } from 'commander';
+import { gpuIndex } from '../device.js';
 import { CortadoError } from '../errors.js';
 
 /** What every command takes. */
@@ -32,8 +33,14 @@ export function addCommand(program: Command, usage: string, description: string)
 /** Adds --device and --threads. */
 export function computing(command: Command): Command {
   return command
-    .option('--device <name>', 'where to compute: auto, cpu, cuda or cuda:1', 'auto')
+    .option('--device <name>', 'where to compute: auto, cpu, cuda or cuda:1', deviceName, 'auto')
     .option('--threads <n>', 'CPU threads (default: the physical cores)', positiveInteger);
+}
+
+/** Argument parser for commander: a device that could be. */
+function deviceName(text: string): string {
+  if (text === 'auto' || text === 'cpu' || gpuIndex(text) !== undefined) return text;
+  throw new InvalidArgumentError('expected auto, cpu, cuda or cuda:<n>.');
 }
 
 /** Argument parser for commander: a whole number of at least 1. */

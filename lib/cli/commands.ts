@@ -14,6 +14,7 @@ const commands: Record<string, () => Promise<CommandModule>> = {
   classify: () => import('./classify.js'),
   time: () => import('./time.js'),
   summary: () => import('./summary.js'),
+  verify: () => import('./verify.js'),
   draw: () => import('./draw.js'),
   'import-images': () => import('./import-images.js'),
   mean: () => import('./mean.js'),

@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { packageRoot } from '../native-loader.js';
 import { Failure, note } from './command.js';
-import { addonRequirements, cudaRequirements, jobs, type Requirement } from './toolchain.js';
+import { addonRequirements, cudaRequirements, jobs, simulationRequirements, type Requirement } from './toolchain.js';
 
 const require = createRequire(import.meta.url);
 const release = join(packageRoot, 'build', 'Release');
@@ -44,19 +44,44 @@ export async function compileAddon(verbose: boolean, sanitizers?: Sanitizers): P
   return target;
 }
 
-/** Compiles the CUDA backend with cmake-js and returns the path of the library, beside the addon. */
+/** Compiles the CUDA backend and returns the path of the library, beside the addon. */
 export async function compileCuda(verbose: boolean): Promise<string> {
   require_('the CUDA backend', cudaRequirements());
-  const out = join(packageRoot, 'build', 'cuda');
+  const architectures = process.env.CORTADO_CUDA_ARCHITECTURES;
+  await runCmake('the CUDA backend', join(packageRoot, 'build', 'cuda'), verbose, {
+    CORTADO_CUDA: 'on',
+    ...(architectures && { CORTADO_CUDA_ARCHITECTURES: architectures.replaceAll(',', ';') }),
+  });
+  return join(release, process.platform === 'win32' ? 'cortado_cuda.dll' : 'cortado_cuda.so');
+}
+
+/** Compiles the device `cuda-sim`, beside the addon that was built with the same sanitizers; returns its path. */
+export async function compileSimulation(verbose: boolean, sanitizers?: Sanitizers): Promise<string> {
+  require_('the simulated GPU', simulationRequirements());
+  const folder = sanitizers && join(packageRoot, 'build-sanitize', sanitizers.replace(',', '-'), 'build');
+  const output = folder ? join(folder, 'Release') : release;
+  await runCmake('the simulated GPU', join(folder ?? join(packageRoot, 'build'), 'cuda-sim'), verbose, {
+    CORTADO_CUDA: 'off',
+    CORTADO_CUDA_SIM: 'on',
+    CORTADO_SANITIZE: sanitizers ?? 'none',
+    CORTADO_OUTPUT: output,
+  });
+  return join(output, 'cortado_cuda_sim.so');
+}
+
+/** Configures and builds a CMake project with cmake-js, which finds the program and its generators. */
+async function runCmake(
+  what: string,
+  out: string,
+  verbose: boolean,
+  settings: Readonly<Record<string, string>>,
+): Promise<void> {
   const tool = require.resolve('cmake-js/bin/cmake-js');
   const werror = process.env.CI || process.env.CORTADO_WERROR ? 'ON' : 'OFF';
-  const architectures = process.env.CORTADO_CUDA_ARCHITECTURES;
-  const settings = ['--CDCORTADO_CUDA=on', `--CDCORTADO_WERROR=${werror}`];
-  if (architectures) settings.push(`--CDCORTADO_CUDA_ARCHITECTURES=${architectures.replaceAll(',', ';')}`);
+  const all = Object.entries({ ...settings, CORTADO_WERROR: werror }).map(([name, value]) => `--CD${name}=${value}`);
   const shared = ['--directory', packageRoot, '--out', out, '--parallel', `${jobs}`];
-  await runTool('the CUDA backend', packageRoot, verbose, [tool, 'configure', ...shared, ...settings]);
-  await runTool('the CUDA backend', packageRoot, verbose, [tool, 'build', ...shared], true);
-  return join(release, process.platform === 'win32' ? 'cortado_cuda.dll' : 'cortado_cuda.so');
+  await runTool(what, packageRoot, verbose, [tool, 'configure', ...shared, ...all]);
+  await runTool(what, packageRoot, verbose, [tool, 'build', ...shared], true);
 }
 
 /** A failed build in at most ten lines: what was looked for, where, and what to install. */

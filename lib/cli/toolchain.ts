@@ -78,6 +78,11 @@ export function cudaRequirements(): Requirement[] {
   return [compiler(), cmake(), nvcc(), npmPackage('cmake-js')];
 }
 
+/** All that compiling the simulated GPU needs. */
+export function simulationRequirements(): Requirement[] {
+  return [compiler(), cmake(), npmPackage('cmake-js')];
+}
+
 /** How many compilers to start at once. */
 export const jobs = availableParallelism();
 

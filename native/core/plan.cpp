@@ -119,7 +119,7 @@ Plan::Plan(std::shared_ptr<Device> device, PlanSpec spec)
     const Kernel* kernel = device_->kernels().find(step.kernel);
     if (!kernel) fail("INTERNAL", "%s: this device has no kernel %s", step.label.c_str(), step.kernel.c_str());
     StepReader reader(step, tensors_, threads_);
-    PreparedStep prepared{kernel, std::make_unique<std::byte[]>(kernel->bytes)};
+    PreparedStep prepared{kernel, std::make_unique<std::byte[]>(kernel->bytes), step.label};
     kernel->prepare(prepared.state.get(), reader);
     reader.check_all_read();
     scratch = std::max(scratch, reader.scratch_bytes());

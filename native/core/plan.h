@@ -37,6 +37,7 @@ struct PlanSpec {
 struct PreparedStep {
   const Kernel* kernel;
   std::unique_ptr<std::byte[]> state;
+  std::string label;
 
   /// `run` is what the device gives its kernels.
   void run(const void* run) const { kernel->run(state.get(), run); }

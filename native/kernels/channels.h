@@ -2,15 +2,16 @@
 #pragma once
 
 #include "checks.h"
+#include "formula.h"
 
 namespace cortado::CORTADO_ISA {
 
 struct Channels {
   int64_t outer, channels, inner;
 
-  CORTADO_INLINE int64_t size() const { return outer * channels * inner; }
+  CORTADO_FORMULA int64_t size() const { return outer * channels * inner; }
   /// Elements that share a channel.
-  CORTADO_INLINE int64_t each() const { return outer * inner; }
+  CORTADO_FORMULA int64_t each() const { return outer * inner; }
 };
 
 /// The axes [axis, axis + numAxes) of x as channels.

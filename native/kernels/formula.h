@@ -12,6 +12,14 @@
 #define CORTADO_FORMULA CORTADO_INLINE
 #endif
 
+/// Unrolls the loop behind it, of n rounds; nvcc does so by itself.
+#if defined(__CUDACC__)
+#define CORTADO_UNROLL(n)
+#else
+#define CORTADO_PRAGMA(text) _Pragma(#text)
+#define CORTADO_UNROLL(n) CORTADO_PRAGMA(GCC unroll n)
+#endif
+
 namespace cortado::CORTADO_ISA {
 CORTADO_FORMULA uint32_t bits_of(float x) {
   uint32_t bits;

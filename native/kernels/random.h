@@ -12,7 +12,7 @@ struct Words {
 };
 
 CORTADO_FORMULA Words philox(Words c, uint32_t key0, uint32_t key1) {
-#pragma GCC unroll 10
+  CORTADO_UNROLL(10)
   for (int round = 0; round < 10; ++round) {
     const uint64_t a = uint64_t{0xd2511f53} * c.word[0], b = uint64_t{0xcd9e8d57} * c.word[2];
     c = {{static_cast<uint32_t>(b >> 32) ^ c.word[1] ^ key0, static_cast<uint32_t>(b),

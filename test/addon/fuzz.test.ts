@@ -8,7 +8,7 @@ import { fixtures } from '../support/fixtures.js';
 const program = join(import.meta.dirname, '..', 'support', 'fuzz.ts');
 
 describe('spoiled steps', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   if (!fixtures('layers')) return;
 
   it('are refused, or write nothing but their results', () => {

@@ -16,6 +16,7 @@ import {
   type Model,
   type Tensor,
 } from '../../lib/index.js';
+import { simulated } from '../support/device.js';
 import { assertClose } from '../support/compare.js';
 import { labels, noise, slow, tiny } from '../support/nets.js';
 
@@ -87,6 +88,9 @@ describe('runs', () => {
 });
 
 describe('an AbortSignal', () => {
+  before(function () {
+    if (simulated) this.skip(); // its runs would take hours
+  });
   const net = slow();
   const data = noise([4, 64, 56, 56]);
   const reason = new Error('enough');

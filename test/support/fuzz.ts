@@ -3,6 +3,7 @@
  * tensor, an element type, an attribute), and runs it if the plan is accepted. Elements around every tensor must stay
  * as they are. A program of its own, since what it looks for may end the process: prints what it did as JSON.
  */
+import { openDevice } from '../../lib/device.js';
 import { readNet } from '../../lib/caffe/import/index.js';
 import { lower } from '../../lib/lower.js';
 import { allocate, prepare, type NativePlanSpec } from '../../lib/native.js';
@@ -120,7 +121,7 @@ async function run(subject: Subject): Promise<string> {
   };
   const [inputs, outputs] = [subject.inputs.map(index), subject.outputs.map(index)];
   if (offset > 4 * LARGEST * 8) return 'large';
-  const memory = allocate(offset);
+  const memory = allocate(offset, openDevice().native);
   try {
     const filled = new Float32Array(offset / 4).map(() => random.uniform(0.1, 2));
     // Codes and masks are what kernels wrote: any of theirs is fine, zero surely.

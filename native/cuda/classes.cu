@@ -1,0 +1,360 @@
+// Scores of classes: softmax, accuracy, argmax, and the losses that compare probabilities or scores with labels.
+#include <float.h>
+
+#include "../kernels/channels.h"
+#include "../kernels/functions.h"
+#include "../kernels/labels.h"
+#include "sums.h"
+#include "table.h"
+
+namespace cortado::cuda {
+
+namespace {
+
+/// A row of contiguous classes.
+template <class S>
+struct SoftmaxRows {
+  S s;
+  __device__ void operator()(int64_t row) const {
+    const float* from = s.x + row * s.shape.classes;
+    float* to = s.y + row * s.shape.classes;
+    float peak = -HUGE_VALF, total = 0;
+    for (int64_t c = threadIdx.x; c < s.shape.classes; c += kBlock) peak = from[c] > peak ? from[c] : peak;
+    peak = over_block(peak, Larger());
+    for (int64_t c = threadIdx.x; c < s.shape.classes; c += kBlock) total += to[c] = exponential(from[c] - peak);
+    total = over_block(total, Add());
+    for (int64_t c = threadIdx.x; c < s.shape.classes; c += kBlock) to[c] /= total;
+  }
+};
+
+/// Softmax along one axis. Where classes are contiguous a block does a row, else a thread does a place.
+struct Softmax {
+  const float* x;
+  float* y;
+  ClassAxis shape;
+
+  explicit Softmax(Prepare& step) : x(step.in(0).f32()), y(step.out(0).f32()), shape(step, step.in(0)) {
+    step.expect(holds(step.out(0), step.in(0).size()), "tensors of one size");
+  }
+  void run(const Launch& launch) const {
+    if (shape.inner == 1) return for_blocks(launch, shape.outer, SoftmaxRows<Softmax>{*this});
+    for_each(launch, shape.rows(), *this);
+  }
+  __device__ void operator()(int64_t place) const {
+    const int64_t first = shape.at(place, 0), pitch = shape.inner;
+    float peak = -HUGE_VALF, total = 0;
+    for (int64_t c = 0; c < shape.classes; ++c) peak = x[first + c * pitch] > peak ? x[first + c * pitch] : peak;
+    for (int64_t c = 0; c < shape.classes; ++c)
+      total += y[first + c * pitch] = exponential(x[first + c * pitch] - peak);
+    for (int64_t c = 0; c < shape.classes; ++c) y[first + c * pitch] /= total;
+  }
+};
+
+template <class S>
+struct SoftmaxGradRows {
+  S s;
+  __device__ void operator()(int64_t row) const {
+    const int64_t first = row * s.shape.classes + threadIdx.x, end = (row + 1) * s.shape.classes;
+    float mean = 0;
+    for (int64_t i = first; i < end; i += kBlock) mean += s.dy[i] * s.y[i];
+    mean = over_block(mean, Add());
+    for (int64_t i = first; i < end; i += kBlock) s.dx[i] = s.y[i] * (s.dy[i] - mean);
+  }
+};
+
+/// dy, y -> dx = y (dy - sum of dy y).
+struct SoftmaxGrad {
+  const float *dy, *y;
+  float* dx;
+  ClassAxis shape;
+
+  explicit SoftmaxGrad(Prepare& step)
+      : dy(step.in(0).f32()), y(step.in(1).f32()), dx(step.out(0).f32()), shape(step, step.in(0)) {
+    const int64_t n = step.in(0).size();
+    step.expect(holds(step.in(1), n) && holds(step.out(0), n), "tensors of one size");
+  }
+  void run(const Launch& launch) const {
+    if (shape.inner == 1) return for_blocks(launch, shape.outer, SoftmaxGradRows<SoftmaxGrad>{*this});
+    for_each(launch, shape.rows(), *this);
+  }
+  __device__ void operator()(int64_t place) const {
+    const int64_t first = shape.at(place, 0), end = first + shape.classes * shape.inner;
+    float mean = 0;
+    for (int64_t i = first; i < end; i += shape.inner) mean += dy[i] * y[i];
+    for (int64_t i = first; i < end; i += shape.inner) dx[i] = y[i] * (dy[i] - mean);
+  }
+};
+
+/// The share of all rows.
+template <class S>
+struct AllRows {
+  S s;
+  __device__ void term(int64_t, int64_t row, double (&sums)[2]) const {
+    if (s.ignores && label_of(s.label[row]) == s.ignored) return;
+    sums[0] += 1;
+    sums[1] += s.right[row];
+  }
+  __device__ void done(int64_t, const double (&sums)[2]) const {
+    *s.accuracy = sums[0] == 0 ? 0.0f : static_cast<float>(sums[1] / sums[0]);
+  }
+};
+
+/// The share of each class.
+template <class S>
+struct RowsOfClass {
+  S s;
+  __device__ void term(int64_t k, int64_t row, double (&sums)[2]) const {
+    const int64_t its = label_of(s.label[row]);
+    if (its != k || (s.ignores && its == s.ignored)) return;
+    sums[0] += 1;
+    sums[1] += s.right[row];
+  }
+  __device__ void done(int64_t k, const double (&sums)[2]) const {
+    s.per_class[k] = sums[0] == 0 ? 0.0f : static_cast<float>(sums[1]) / static_cast<float>(sums[0]);
+  }
+};
+
+/// scores, label -> share of rows whose true class is among the top k, and the same for each class. Ties count against
+/// the true class, and so does a NaN; a label that names no class is wrong. Scratch: one verdict a row behind the sums.
+struct Accuracy {
+  const float *scores, *label;
+  float *accuracy, *per_class;
+  ClassAxis shape;
+  int64_t top_k, ignored = 0;
+  bool ignores;
+  uint8_t* right = nullptr;
+
+  explicit Accuracy(Prepare& step) : scores(step.in(0).f32()), label(step.in(1).f32()), shape(step, step.in(0)) {
+    accuracy = step.out(0).f32();
+    per_class = step.out(1).f32();
+    top_k = step.integer("topK");
+    step.expect(holds(step.in(1), shape.rows()) && may_hold(step.out(0), 1) && may_hold(step.out(1), shape.classes),
+                "a label for every place, one share and one for every class");
+    double value[1] = {};
+    ignores = step.list("ignoreLabel", value, 1) == 1;
+    ignored = static_cast<int64_t>(value[0]);
+    step.scratch(offset() + static_cast<size_t>(shape.rows()));
+  }
+  void run(const Launch& launch) const {
+    Accuracy s = *this;
+    s.right = static_cast<uint8_t*>(launch.scratch) + offset();
+    for_each(launch, shape.rows(), s);
+    if (accuracy) sum_rows<2>(launch, 1, shape.rows(), launch.scratch, AllRows<Accuracy>{s});
+    if (per_class) sum_rows<2>(launch, shape.classes, shape.rows(), launch.scratch, RowsOfClass<Accuracy>{s});
+  }
+  __device__ void operator()(int64_t row) const { right[row] = in_top(row, label_of(label[row])); }
+
+ private:
+  __device__ bool in_top(int64_t row, int64_t k) const {
+    if (!shape.has(k)) return false;
+    const float* first = scores + shape.at(row, 0);
+    const float own = first[k * shape.inner];
+    int64_t better = -1;  // the true class itself is not below itself
+    for (int64_t c = 0; c < shape.classes && better < top_k; ++c) better += !(first[c * shape.inner] < own);
+    return better < top_k;
+  }
+  size_t offset() const {
+    const size_t all = sums_bytes<2>(1, shape.rows()), each = sums_bytes<2>(shape.classes, shape.rows());
+    return all > each ? all : each;
+  }
+};
+
+/// Indices, values or both (in this order) of the k largest along some axes of x, the classes: Caffe's ArgMax. Of equal
+/// elements the last comes first; NaN is below every number. Scratch: k candidates a row.
+struct Argmax {
+  const float* x;
+  float* y;
+  Channels shape;
+  int64_t k, indices, values, *candidates = nullptr;
+
+  explicit Argmax(Prepare& step)
+      : x(step.in(0).f32()), y(step.out(0).f32()), shape(channels_along(step, step.in(0))), k(step.integer("topK")) {
+    indices = step.integer("indices");
+    values = step.integer("values");
+    step.expect(k > 0 && k <= shape.channels, "a rank among the classes");
+    step.expect((indices | values) == 1, "indices, values or both");
+    step.expect(holds(step.out(0), shape.each() * k * (indices + values)), "places for what is found");
+    step.scratch(static_cast<size_t>(shape.each() * k) * sizeof(int64_t));
+  }
+  void run(const Launch& launch) const {
+    Argmax s = *this;
+    s.candidates = static_cast<int64_t*>(launch.scratch);
+    for_each(launch, shape.each(), s);
+  }
+  __device__ void operator()(int64_t row) const {
+    const int64_t inner = shape.inner;
+    const float* first = x + row / inner * shape.channels * inner + row % inner;
+    int64_t* best = candidates + row * k;
+    select_best(first, best);
+    float* to = y + row / inner * (indices + values) * k * inner + row % inner;
+    for (int64_t i = 0; i < k; ++i) {
+      if (indices) to[i * inner] = static_cast<float>(best[i]);
+      if (values) to[(indices ? k + i : i) * inner] = first[best[i] * inner];
+    }
+  }
+
+ private:
+  /// Whether b belongs behind a, which comes earlier in the row.
+  static __device__ bool keeps(float a, float b) { return a > b || (b != b && a == a); }
+
+  __device__ void select_best(const float* first, int64_t* best) const {
+    int64_t n = 0;
+    for (int64_t c = 0; c < shape.channels; ++c) {
+      const float v = first[c * shape.inner];
+      if (n == k && keeps(first[best[k - 1] * shape.inner], v)) continue;
+      int64_t at = n < k ? n++ : k - 1;
+      for (; at > 0 && !keeps(first[best[at - 1] * shape.inner], v); --at) best[at] = best[at - 1];
+      best[at] = c;
+    }
+  }
+};
+
+/// Labels of (outer, inner) rows. Losses add up the terms of rows that count, and count those rows, in one pass.
+struct LabelRows {
+  const float* label;
+  ClassAxis shape;
+  LabelRule rule;
+
+  LabelRows(Prepare& step, const Tensor& x, const Tensor& labels) : label(labels.f32()), shape(step, x), rule(step) {
+    step.expect(holds(labels, shape.rows()), "a label for every place");
+    step.scratch(sums_bytes<2>(1, shape.rows()) + sizeof(double));
+  }
+  __device__ double divisor(double valid) const {
+    return rule.divisor(static_cast<int64_t>(valid), shape.outer, shape.rows());
+  }
+};
+
+/// -log p, p at least `least`.
+__device__ inline double minus_log(float p, double least) {
+  const auto value = static_cast<double>(p);
+  return -log(value < least ? least : value);
+}
+
+/// Caffe's least probability inside a logarithm (util/math_functions.hpp, kLOG_THRESHOLD).
+constexpr double kLeastProbability = 1e-20;
+
+/// prob, label[, matrix] -> loss. D has cost(row, label), what a row that counts adds.
+template <class D>
+struct LabelLoss {
+  const float* prob;
+  float* loss;
+  LabelRows rows;
+
+  explicit LabelLoss(Prepare& step)
+      : prob(step.in(0).f32()), loss(step.out(0).f32()), rows(step, step.in(0), step.in(1)) {
+    step.expect(holds(step.out(0), 1), "one loss");
+  }
+  void run(const Launch& launch) const {
+    sum_rows<2>(launch, 1, rows.shape.rows(), launch.scratch, *static_cast<const D*>(this));
+  }
+  __device__ void term(int64_t, int64_t row, double (&sums)[2]) const {
+    const int64_t k = label_of(rows.label[row]);
+    if (!rows.rule.counts(k)) return;
+    sums[0] += static_cast<const D*>(this)->cost(row, k);
+    sums[1] += 1;
+  }
+  __device__ void done(int64_t, const double (&sums)[2]) const {
+    *loss = static_cast<float>(sums[0] / rows.divisor(sums[1]));
+  }
+};
+
+/// The mean of -log of the true class's probability (at least FLT_MIN).
+struct SoftmaxLoss : LabelLoss<SoftmaxLoss> {
+  using LabelLoss::LabelLoss;
+  __device__ double cost(int64_t row, int64_t k) const {
+    return minus_log(rows.shape.has(k) ? prob[rows.shape.at(row, k)] : 0.0f, static_cast<double>(FLT_MIN));
+  }
+};
+
+inline void expect_matrix(Prepare& step, const ClassAxis& s) {
+  step.expect(holds(step.in(2), s.classes * s.classes), "a matrix of classes");
+}
+
+/// The mean of -(sum over l of matrix(label, l) log prob(l)); the matrix is (classes, classes).
+struct InfogainLoss : LabelLoss<InfogainLoss> {
+  const float* matrix;
+
+  explicit InfogainLoss(Prepare& step) : LabelLoss(step), matrix(step.in(2).f32()) { expect_matrix(step, rows.shape); }
+  __device__ double cost(int64_t row, int64_t k) const {
+    const ClassAxis& s = rows.shape;
+    if (!s.has(k)) return minus_log(0, kLeastProbability);
+    double total = 0;
+    for (int64_t l = 0; l < s.classes; ++l) {
+      total += static_cast<double>(matrix[k * s.classes + l]) * minus_log(prob[s.at(row, l)], kLeastProbability);
+    }
+    return total;
+  }
+};
+
+/// prob, label[, matrix], dloss -> dx. First the divisor, on the device; then D's slope(row, label) fills each row.
+template <class D>
+struct LabelLossGrad {
+  const float *prob, *dloss;
+  float *dx, *scale = nullptr;
+  LabelRows rows;
+
+  LabelLossGrad(Prepare& step, int weight)
+      : prob(step.in(0).f32()),
+        dloss(step.in(weight).f32()),
+        dx(step.out(0).f32()),
+        rows(step, step.in(0), step.in(1)) {
+    step.expect(holds(step.in(weight), 1) && holds(step.out(0), step.in(0).size()),
+                "gradients of the loss and the scores");
+  }
+  void run(const Launch& launch) const {
+    D s = *static_cast<const D*>(this);
+    const int64_t n = rows.shape.rows();
+    s.scale = reinterpret_cast<float*>(static_cast<uint8_t*>(launch.scratch) + sums_bytes<2>(1, n));
+    sum_rows<1>(launch, 1, n, launch.scratch, s);
+    for_each(launch, n, s);
+  }
+  __device__ void term(int64_t, int64_t row, double (&sums)[1]) const {
+    sums[0] += rows.rule.counts(label_of(rows.label[row]));
+  }
+  __device__ void done(int64_t, const double (&sums)[1]) const {
+    *scale = static_cast<float>(static_cast<double>(*dloss) / rows.divisor(sums[0]));
+  }
+  __device__ void operator()(int64_t row) const {
+    const int64_t k = label_of(rows.label[row]);
+    const bool flows = rows.rule.counts(k) && rows.shape.has(k);
+    if (flows) return static_cast<const D*>(this)->slope(row, k);
+    for (int64_t c = 0; c < rows.shape.classes; ++c) dx[rows.shape.at(row, c)] = 0.0f;
+  }
+};
+
+/// dx = (prob - 1 at the true class) dloss / divisor.
+struct SoftmaxLossGrad : LabelLossGrad<SoftmaxLossGrad> {
+  explicit SoftmaxLossGrad(Prepare& step) : LabelLossGrad(step, 2) {}
+  __device__ void slope(int64_t row, int64_t k) const {
+    const int64_t first = rows.shape.at(row, 0);
+    for (int64_t c = 0; c < rows.shape.classes; ++c) {
+      const int64_t i = first + c * rows.shape.inner;
+      dx[i] = *scale * (c == k ? prob[i] - 1.0f : prob[i]);
+    }
+  }
+};
+
+/// dx = (prob * sum of the label's matrix row - that row) dloss / divisor.
+struct InfogainLossGrad : LabelLossGrad<InfogainLossGrad> {
+  const float* matrix;
+
+  explicit InfogainLossGrad(Prepare& step) : LabelLossGrad(step, 3), matrix(step.in(2).f32()) {
+    expect_matrix(step, rows.shape);
+  }
+  __device__ void slope(int64_t row, int64_t k) const {
+    const ClassAxis& s = rows.shape;
+    const float* gains = matrix + k * s.classes;
+    double total = 0;
+    for (int64_t l = 0; l < s.classes; ++l) total += static_cast<double>(gains[l]);
+    for (int64_t l = 0; l < s.classes; ++l) {
+      const int64_t i = s.at(row, l);
+      dx[i] = *scale * (prob[i] * static_cast<float>(total) - gains[l]);
+    }
+  }
+};
+
+}  // namespace
+
+CORTADO_CLASS_KERNELS(CORTADO_DEFINE_KERNEL)
+
+}  // namespace cortado::cuda

@@ -1,0 +1,233 @@
+#include "device.h"
+
+#include <string.h>
+
+#include <algorithm>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "../core/error.h"
+#include "../core/executor.h"
+#include "../core/job.h"
+#include "recording.h"
+#include "staging.h"
+
+namespace cortado::cuda {
+
+namespace {
+
+class GpuMemory final : public Memory {
+ public:
+  GpuMemory(int device, Staging& staging, size_t bytes, uint8_t* data)
+      : Memory(bytes, data), device_(device), staging_(staging) {}
+  ~GpuMemory() override {
+    cudaSetDevice(device_);
+    staging_.finish();
+    cudaFree(data());
+  }
+  void write(size_t offset, size_t bytes, const std::function<void(uint8_t*)>& fill) override {
+    const Using use(device_);
+    staging_.write(data() + offset, bytes, fill);
+  }
+
+ private:
+  int device_;
+  Staging& staging_;
+};
+
+size_t bytes_of(const Tensor& tensor) {
+  return static_cast<size_t>(tensor.size()) * (tensor.dtype == DType::u8 ? 1 : sizeof(float));
+}
+
+/// Numbers of any type as floats.
+void convert(const uint8_t* from, const Tensor& tensor, float* to) {
+  const auto count = static_cast<size_t>(tensor.size());
+  if (tensor.dtype == DType::f32) {
+    memcpy(to, from, count * sizeof(float));
+    return;
+  }
+  for (size_t i = 0; i < count; ++i) {
+    int32_t wide = 0;
+    if (tensor.dtype == DType::i32) memcpy(&wide, from + i * sizeof wide, sizeof wide);
+    to[i] = static_cast<float>(tensor.dtype == DType::i32 ? wide : from[i]);
+  }
+}
+
+/// Pinned blocks for results, kept from run to run: to allocate one stops the whole GPU.
+class PinnedPool {
+ public:
+  Pinned take(size_t bytes) {
+    {
+      const std::lock_guard lock(mutex_);
+      for (Pinned& block : spare_) {
+        if (block.bytes() < bytes) continue;
+        std::swap(block, spare_.back());
+        Pinned taken = std::move(spare_.back());
+        spare_.pop_back();
+        return taken;
+      }
+    }
+    return Pinned(std::max(bytes, kLeast));
+  }
+  void give(Pinned block) {
+    const std::lock_guard lock(mutex_);
+    if (spare_.size() == kMost) spare_.erase(spare_.begin());
+    spare_.push_back(std::move(block));
+  }
+
+ private:
+  static constexpr size_t kLeast = 1 << 16, kMost = 4;
+  std::mutex mutex_;
+  std::vector<Pinned> spare_;
+};
+
+/// A job on its way through the GPU.
+struct Flight {
+  std::shared_ptr<Job> job;
+  Pinned results;
+  std::vector<OwnedEvent> marks;  // before the first step and after each, for profiles
+};
+
+/// One GPU. Runs are put on its stream by one thread and finished by another; neither waits for the GPU, which calls
+/// back when a run is through.
+class CudaDevice final : public Device {
+ public:
+  explicit CudaDevice(int index) : index_(index) {
+    const Using use(index_);
+    staging_.emplace();
+    stream_ = make_stream();
+  }
+  ~CudaDevice() override {
+    cudaSetDevice(index_);
+    cudaStreamSynchronize(stream_);
+  }
+
+  const KernelTable& kernels() const override { return cuda::kernels(); }
+
+  std::unique_ptr<Memory> allocate(size_t bytes) override {
+    const Using use(index_);
+    void* data = nullptr;
+    const cudaError_t status = cudaMalloc(&data, bytes > 0 ? bytes : 1);
+    if (status == cudaErrorMemoryAllocation) {
+      cudaGetLastError();
+      size_t free = 0, total = 0;
+      cudaMemGetInfo(&free, &total);
+      fail("OUT_OF_MEMORY", "memory: expected at most the %zu bytes free of the GPU's %zu, got %zu", free, total,
+           bytes);
+    }
+    check(status, "cudaMalloc");
+    return std::make_unique<GpuMemory>(index_, *staging_, bytes, static_cast<uint8_t*>(data));
+  }
+
+  void submit(std::shared_ptr<Job> job) override {
+    starter_.push([this, job = std::move(job)] {
+      auto flight = std::make_shared<Flight>();
+      flight->job = job;
+      job->attempt([&] {
+        const Using use(index_);
+        start(*flight);
+      });
+      const bool flies = job->finished && !job->error;
+      if (flies && cudaStreamAddCallback(stream_, landed, new Landing{this, flight}, 0) == cudaSuccess) return;
+      end(*flight, cudaSuccess);
+    });
+  }
+
+ private:
+  struct Landing {
+    CudaDevice* device;
+    std::shared_ptr<Flight> flight;
+  };
+
+  /// On a thread of CUDA's, which must neither wait nor call CUDA.
+  static void CUDART_CB landed(cudaStream_t, cudaError_t status, void* data) {
+    const std::unique_ptr<Landing> landing(static_cast<Landing*>(data));
+    landing->device->finisher_.push(
+        [device = landing->device, flight = std::move(landing->flight), status] { device->end(*flight, status); });
+  }
+
+  /// Puts a job's work on the stream.
+  void start(Flight& flight) {
+    Job& job = *flight.job;
+    const Plan& plan = *job.plan;
+    if (job.cancelled) return;
+    staging_->wait_on(stream_);
+    if (!plan.recording()) plan.recording() = std::make_unique<GraphRecording>(plan);
+    const auto& recording = static_cast<const GraphRecording&>(*plan.recording());
+    if (job.profile) {
+      for (size_t i = 0; i <= plan.steps().size(); ++i) flight.marks.push_back(make_event(cudaEventDefault));
+      recording.run(plan, stream_, flight.marks);
+    } else {
+      recording.replay(stream_);
+    }
+    copy_results(flight, plan);
+    job.finished = true;
+  }
+
+  void copy_results(Flight& flight, const Plan& plan) {
+    size_t bytes = 0;
+    for (const int index : flight.job->outputs) bytes += bytes_of(plan.tensor(index));
+    if (bytes == 0) return;
+    flight.results = results_.take(bytes);
+    uint8_t* to = flight.results.data();
+    for (const int index : flight.job->outputs) {
+      const Tensor& tensor = plan.tensor(index);
+      check(cudaMemcpyAsync(to, tensor.data, bytes_of(tensor), cudaMemcpyDeviceToHost, stream_), "cudaMemcpyAsync");
+      to += bytes_of(tensor);
+    }
+  }
+
+  /// Hands a job back.
+  void end(Flight& flight, cudaError_t status) {
+    Job& job = *flight.job;
+    job.attempt([&] {
+      const Using use(index_);
+      if (!job.finished || job.error) return;
+      check(status, "run");
+      const Plan& plan = *job.plan;
+      const bool committed = plan.commit() < static_cast<int>(plan.steps().size());
+      // A run that changes nothing may be dropped at any time.
+      if (job.cancelled && !committed) {
+        job.finished = false;
+        return;
+      }
+      const uint8_t* from = flight.results.data();
+      for (const int index : job.outputs) {
+        const Tensor& tensor = plan.tensor(index);
+        job.results.push_back(Result::room(static_cast<size_t>(tensor.size())));
+        convert(from, tensor, job.results.back().data.get());
+        from += bytes_of(tensor);
+      }
+      for (size_t i = 1; i < flight.marks.size(); ++i) {
+        float milliseconds = 0;
+        check(cudaEventElapsedTime(&milliseconds, flight.marks[i - 1], flight.marks[i]), "cudaEventElapsedTime");
+        job.milliseconds.push_back(static_cast<double>(milliseconds));
+      }
+    });
+    if (flight.results.data()) results_.give(std::move(flight.results));
+    flight.marks.clear();
+    job.plan.reset();
+    job.done();
+  }
+
+  int index_;
+  std::optional<Staging> staging_;
+  OwnedStream stream_;
+  PinnedPool results_;
+  Executor finisher_, starter_;  // last: their threads use the others; the starter ends first
+};
+
+}  // namespace
+
+std::shared_ptr<Device> open(int index) {
+  static std::mutex mutex;
+  static std::map<int, std::weak_ptr<Device>> registry;
+  const std::lock_guard lock(mutex);
+  std::shared_ptr<Device> device = registry[index].lock();
+  if (!device) registry[index] = device = std::make_shared<CudaDevice>(index);
+  return device;
+}
+
+}  // namespace cortado::cuda

@@ -1,0 +1,15 @@
+#pragma once
+
+#include <memory>
+
+#include "../core/library.h"
+
+namespace cortado::cuda {
+
+/// Every kernel that a GPU has: native/kernels/list.h.
+const KernelTable& kernels();
+
+/// Device `index`, the same one for as long as somebody holds it. Throws Error DEVICE.
+std::shared_ptr<Device> open(int index);
+
+}  // namespace cortado::cuda

@@ -1,0 +1,75 @@
+#include "recording.h"
+
+#include "../core/error.h"
+#include "launch.h"
+
+namespace cortado::cuda {
+
+namespace {
+
+/// halt = 1 when one of some flags is raised.
+struct Latch {
+  static constexpr int kMost = 256;
+  const int32_t* flag[kMost];
+  int count;
+  int32_t* halt;
+
+  __device__ void operator()(int64_t) const {
+    for (int i = 0; i < count; ++i) {
+      if (*flag[i] != 0) *halt = 1;
+    }
+  }
+};
+
+void latch(const Plan& plan, cudaStream_t stream, int32_t* halt) {
+  const std::vector<const int32_t*>& guards = plan.guards();
+  check(cudaMemsetAsync(halt, 0, sizeof *halt, stream), "cudaMemsetAsync");
+  for (size_t first = 0; first < guards.size(); first += Latch::kMost) {
+    Latch some{{}, 0, halt};
+    for (size_t i = first; i < guards.size() && some.count < Latch::kMost; ++i) some.flag[some.count++] = guards[i];
+    for_each({stream, nullptr, nullptr}, 1, some);
+  }
+}
+
+}  // namespace
+
+GraphRecording::GraphRecording(const Plan& plan) : halt_(plan.device().allocate(sizeof(int32_t))) {
+  const OwnedStream stream = make_stream();
+  OwnedGraph graph;
+  check(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture");
+  try {
+    run(plan, stream, {});
+  } catch (...) {
+    cudaStreamEndCapture(stream, graph.place());
+    throw;
+  }
+  check(cudaStreamEndCapture(stream, graph.place()), "cudaStreamEndCapture");
+  check(cudaGraphInstantiate(graph_.place(), graph, 0), "cudaGraphInstantiate");
+}
+
+void GraphRecording::replay(cudaStream_t stream) const { check(cudaGraphLaunch(graph_, stream), "cudaGraphLaunch"); }
+
+void GraphRecording::run(const Plan& plan, cudaStream_t stream, const std::vector<OwnedEvent>& marks) const {
+  const auto mark = [&](size_t i) {
+    if (i < marks.size()) check(cudaEventRecord(marks[i], stream), "cudaEventRecord");
+  };
+  mark(0);
+  for (size_t i = 0; i < plan.steps().size(); ++i) {
+    step(plan, stream, static_cast<int>(i));
+    mark(i + 1);
+  }
+}
+
+void GraphRecording::step(const Plan& plan, cudaStream_t stream, int index) const {
+  auto* halt = reinterpret_cast<int32_t*>(halt_->data());
+  const PreparedStep& step = plan.steps()[static_cast<size_t>(index)];
+  if (index == plan.commit()) latch(plan, stream, halt);
+  const Launch launch{stream, plan.scratch(), index >= plan.commit() ? halt : nullptr};
+  try {
+    step.run(&launch);
+  } catch (const Error& error) {
+    fail(error.code, "%s: kernel %s: %s", step.label.c_str(), step.kernel->name, error.message);
+  }
+}
+
+}  // namespace cortado::cuda

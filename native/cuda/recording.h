@@ -1,0 +1,30 @@
+#pragma once
+
+#include <vector>
+
+#include "../core/plan.h"
+#include "owned.h"
+
+namespace cortado::cuda {
+
+/// A plan's steps as one graph, which a run replays with a single call; and the steps one by one, for profiles. What
+/// comes behind the plan's commit happens only when no guard's flag is raised: the GPU decides it by a number in its
+/// own memory, so that no run waits for the host.
+class GraphRecording final : public Recording {
+ public:
+  /// Records the plan's steps on a stream of its own. Throws Error, naming the step.
+  explicit GraphRecording(const Plan& plan);
+
+  /// Replays all steps on the stream.
+  void replay(cudaStream_t stream) const;
+  /// Runs the steps one by one. `marks` are recorded before the first and after each; there may be none.
+  void run(const Plan& plan, cudaStream_t stream, const std::vector<OwnedEvent>& marks) const;
+
+ private:
+  void step(const Plan& plan, cudaStream_t stream, int index) const;
+
+  std::unique_ptr<Memory> halt_;  // one i32
+  OwnedGraphExec graph_;
+};
+
+}  // namespace cortado::cuda

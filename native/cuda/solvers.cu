@@ -1,0 +1,99 @@
+// What ends a training step: the solvers' rules, one pass over a parameter and its history, and the clipping of
+// gradients.
+#include "../kernels/solvers.h"
+
+#include "../kernels/checks.h"
+#include "quads.h"
+#include "sums.h"
+#include "table.h"
+
+namespace cortado::cuda {
+
+namespace {
+
+/// Inputs gradient, pace (3), clip factor (1, may be absent), parameter, slots; outputs parameter and slots, which are
+/// the same tensors in a training step.
+template <class Rule>
+struct Update {
+  static constexpr int kFirst = 3;  // input of the parameter; the slots follow
+  static constexpr int kTensors = 1 + Rule::kSlots;
+  Rule rule;
+  Penalty penalty;
+  const float *gradient, *pace, *clip, *before[kTensors];
+  float* after[kTensors];
+  int64_t n;
+
+  explicit Update(Prepare& step) : rule(step), penalty(step), gradient(step.in(0).f32()), n(step.out(0).size()) {
+    pace = step.in(1).f32();
+    clip = step.in(2).f32();
+    step.expect(holds(step.in(0), n) && holds(step.in(1), 3) && may_hold(step.in(2), 1), "a gradient and a pace");
+    for (int i = 0; i < kTensors; ++i) {
+      before[i] = step.in(kFirst + i).f32();
+      after[i] = step.out(i).f32();
+      step.expect(holds(step.in(kFirst + i), n) && holds(step.out(i), n), "a parameter and its history of one size");
+    }
+  }
+
+  void run(const Launch& launch) const { for_each(launch, quads_of(n), *this); }
+
+  __device__ void operator()(int64_t q) const {
+    const Pace now{pace[0], pace[1], pace[2]};
+    const float factor = clip ? *clip : 1.0f;
+    const Quad g = load_quad(gradient, q, n);
+    Quad own[kTensors];
+    for (int k = 0; k < kTensors; ++k) own[k] = load_quad(before[k], q, n);
+    for (int j = 0; j < 4; ++j) {
+      const float w = own[0].v[j];
+      float history[2] = {own[1].v[j], own[Rule::kSlots].v[j]};
+      own[0].v[j] = w - rule(now, penalty(factor, g.v[j], w), w, history);
+      for (int k = 1; k < kTensors; ++k) own[k].v[j] = history[k - 1];
+    }
+    for (int k = 0; k < kTensors; ++k) store_quad(after[k], q, n, own[k]);
+  }
+};
+
+/// y (2) = the sum of squares of x, added to the one in input 1 if there is one. The two floats of a sum add up to a
+/// double's better half, so that it loses nothing on its way through all parameters.
+struct SquaredNorm {
+  const float *x, *before;
+  float* y;
+  int64_t n;
+
+  explicit SquaredNorm(Prepare& step)
+      : x(step.in(0).f32()), before(step.in(1).f32()), y(step.out(0).f32()), n(step.in(0).size()) {
+    step.expect(holds(step.in(0), n) && may_hold(step.in(1), 2) && holds(step.out(0), 2), "a tensor and a sum");
+    step.scratch(sums_bytes<1>(1, n));
+  }
+  void run(const Launch& launch) const { sum_rows<1>(launch, 1, n, launch.scratch, *this); }
+  __device__ void term(int64_t, int64_t i, double (&sums)[1]) const {
+    const auto v = static_cast<double>(x[i]);
+    sums[0] += v * v;
+  }
+  __device__ void done(int64_t, const double (&sums)[1]) const {
+    const double sum = sums[0] + (before ? static_cast<double>(before[0]) + static_cast<double>(before[1]) : 0.0);
+    y[0] = static_cast<float>(sum);
+    y[1] = static_cast<float>(sum - static_cast<double>(y[0]));
+  }
+};
+
+/// y (1) = most / norm where the norm, whose square is x (2), is more than `most`; else 1.
+struct ClipFactor {
+  const float* x;
+  float* y;
+  double most;
+
+  explicit ClipFactor(Prepare& step) : x(step.in(0).f32()), y(step.out(0).f32()), most(step.number("most")) {
+    step.expect(holds(step.in(0), 2) && holds(step.out(0), 1), "a sum of squares and a factor");
+  }
+  void run(const Launch& launch) const { for_each(launch, 1, *this); }
+  __device__ void operator()(int64_t) const {
+    const double norm = sqrt(static_cast<double>(x[0]) + static_cast<double>(x[1]));
+    *y = norm > most ? static_cast<float>(most / norm) : 1.0f;
+  }
+};
+
+}  // namespace
+
+CORTADO_SOLVER_KERNELS(CORTADO_DEFINE_KERNEL)
+
+}  // namespace cortado::cuda

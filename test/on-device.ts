@@ -1,0 +1,34 @@
+/**
+ * Runs the tests of kernels, layers, nets, solvers and models on a device: tsx test/on-device.ts cuda-sim [folder…]
+ * They are the tests of the CPU; CORTADO_DEVICE tells them where to run.
+ */
+import { spawnSync } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { globSync } from 'tinyglobby';
+import { openDevice } from '../lib/device.js';
+import { CortadoError } from '../lib/errors.js';
+
+/** Left out: what measures the CPU, names its errors, or has the process itself as its subject. */
+const ignore = ['alexnet', 'embed', 'errors', 'events', 'memory', 'workers'].map(
+  (name) => `test/model/${name}.test.ts`,
+);
+
+const [device = 'cuda', ...named] = process.argv.slice(2);
+const wanted =
+  named.length > 0
+    ? named.map((folder) => `test/${folder}/*.test.ts`)
+    : ['test/{cuda,ops,fixtures,solvers,model}/*.test.ts', 'test/addon/fuzz.test.ts'];
+try {
+  openDevice(device);
+} catch (error) {
+  if (!(error instanceof CortadoError)) throw error;
+  console.error(error.message);
+  process.exit(1);
+}
+const files = globSync(wanted, { ignore }).sort();
+const mocha = createRequire(import.meta.url).resolve('mocha/bin/mocha.js');
+const run = spawnSync(process.execPath, ['--import', 'tsx', mocha, '--no-config', '--timeout', '600000', ...files], {
+  stdio: 'inherit',
+  env: { ...process.env, CORTADO_DEVICE: device },
+});
+process.exitCode = run.status ?? 1;
