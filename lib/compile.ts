@@ -55,6 +55,8 @@ export async function compile<I extends string, O extends string>(
   const device = weightsOf ? weightsOf.device : openDevice(options.device);
   if (weightsOf && options.device !== undefined && openDevice(options.device) !== device)
     throw new UsageError(`${graph.name}: expected the device of weightsOf, ${device.name}, got ${options.device}`);
+  if (precision === 'bfloat16' && !device.target.kernels.has('dense_bf16'))
+    throw new UsageError(`precision: expected float32, the only one on ${device.name}, got ${precision}`);
   const model = new Model(graph, {
     device,
     batch: whole('batch', options.batch ?? graph.batch, 1, 2 ** 31),

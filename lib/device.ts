@@ -9,6 +9,7 @@ import {
   type NativeDevice,
   type NativeFinding,
 } from './native.js';
+import { CPU, PLAIN, type Target } from './passes/index.js';
 
 /** Where models live and run. */
 export interface Device {
@@ -16,9 +17,11 @@ export interface Device {
   readonly name: string;
   /** Undefined: the CPU, which is always open. */
   readonly native: NativeDevice | undefined;
+  /** What passes may make use of. */
+  readonly target: Target;
 }
 
-const cpu: Device = { name: 'cpu', native: undefined };
+const cpu: Device = { name: 'cpu', native: undefined, target: CPU };
 const opened = new Map<string, Device>([[cpu.name, cpu]]);
 
 /**
@@ -31,7 +34,7 @@ export function openDevice(name = 'auto'): Device {
   if (wanted === 'auto') return (automatic ??= bestDevice());
   const full = wanted === 'cuda' ? 'cuda:0' : wanted;
   let device = opened.get(full);
-  if (!device) opened.set(full, (device = { name: full, native: open(full) }));
+  if (!device) opened.set(full, (device = { name: full, native: open(full), target: PLAIN }));
   return device;
 }
 

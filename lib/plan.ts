@@ -1,3 +1,4 @@
+import type { Device } from './device.js';
 import { NotFiniteError } from './errors.js';
 import { PACE, RANDOM, seedName } from './forward.js';
 import type { Graph, Value } from './graph.js';
@@ -6,6 +7,11 @@ import { allocate, prepare, type NativeMemory, type NativePlan } from './native.
 import { optimize, placeInArena, placeKept, type Layout, type Settings } from './passes/index.js';
 import { rootOf, type Program, type Ref, type Step } from './program.js';
 import type { StateLayout } from './state.js';
+
+/** How plans are made, and where they run. */
+export interface PlanSettings extends Omit<Settings, 'target'> {
+  readonly device: Device;
+}
 
 /** A goal lowered, optimised and placed: all of a plan that needs no memory yet. */
 export class Plan {
@@ -25,10 +31,11 @@ export class Plan {
   constructor(
     graph: Graph,
     readonly goal: Goal,
-    settings: Settings,
+    readonly settings: PlanSettings,
   ) {
+    const { passes, precision, device } = settings;
     this.#lowered = lower(graph, goal);
-    this.program = optimize(this.#lowered.program, settings, goal.checkFinite);
+    this.program = optimize(this.#lowered.program, { passes, precision, target: device.target }, goal.checkFinite);
     this.layout = placeInArena(this.program);
     this.#keptLayout = placeKept(this.program);
     for (const { id, place } of this.program.refs) {
@@ -68,7 +75,7 @@ export class Plan {
     this.#arena = arena;
     const { steps, prologue, checks, results } = this.program;
     if (prologue.length > 0) {
-      this.#kept = allocate(this.#keptLayout.bytes);
+      this.#kept = allocate(this.#keptLayout.bytes, this.settings.device.native);
       this.#prologue = prepare({ ...this.#describe(prologue, [], arena, state, stateLayout).spec, threads });
     }
     const { spec, indexOf } = this.#describe(steps, results, arena, state, stateLayout);

@@ -1,18 +1,15 @@
-import type { Device } from './device.js';
 import { DisposedError, GraphError } from './errors.js';
 import { stage, type Checked } from './feed.js';
 import type { Graph, Value } from './graph.js';
 import type { Goal } from './lower.js';
 import { allocate, prepare, typed, type NativeMemory, type NativePlan, type NativeResults } from './native.js';
-import type { Settings } from './passes/index.js';
-import { Plan } from './plan.js';
+import { Plan, type PlanSettings } from './plan.js';
 import type { Solver } from './solvers/solver.js';
 import { Training, type Advance, type Part, type SolverState } from './solvers/training.js';
 import { checkShared, initialPlan, layOutState, readPlan, type StateLayout } from './state.js';
 import type { Tensor } from './tensor.js';
 
-export interface RuntimeOptions extends Settings {
-  readonly device: Device;
+export interface RuntimeOptions extends PlanSettings {
   readonly batch: number;
   readonly threads: number;
   readonly seed: number;

@@ -10,6 +10,7 @@ import { CPU, type Target } from './target.js';
 import { useWinograd } from './winograd.js';
 
 export type { Precision } from './precision.js';
+export { CPU, PLAIN, type Target } from './target.js';
 export { placeInArena, placeKept, roundUp, sizeOf, type Layout } from './memory.js';
 
 /** `none` leaves every step as the ops wrote it: the oracle that the other passes are tested against. */
@@ -18,7 +19,7 @@ export type Passes = 'all' | 'none';
 export interface Settings {
   readonly passes: Passes;
   readonly precision: Precision;
-  /** Default: the CPU. */
+  /** Default: what the CPU can do. */
   readonly target?: Target;
 }
 

@@ -12,3 +12,6 @@ export const CPU: Target = {
     ...['winograd_filters', 'conv2d_winograd', 'conv2d_winograd_wgrad'],
   ]),
 };
+
+/** A device that has every kernel of native/kernels/list.h, and no more. */
+export const PLAIN: Target = { kernels: new Set() };
