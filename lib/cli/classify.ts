@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { compile } from '../compile.js';
 import { FormatError, GraphError, ShapeError } from '../errors.js';
 import type { Graph, Value } from '../graph.js';
-import { preprocess, readMean, type Mean, type PreprocessOptions } from '../images/index.js';
+import { preprocess, readMean, type PreprocessOptions } from '../images/index.js';
 import type { Model } from '../model.js';
 import { count, type Pair } from '../shape.js';
 import { average, best, readLabels, type Guess } from './answers.js';
@@ -16,13 +16,17 @@ import {
   printJson,
   type ComputeOptions,
 } from './command.js';
-import { isTrained, trained, type Trained } from '../trained.js';
-import { addModel, openNet, type ModelOptions } from './net.js';
+import type { TransformOptions } from '../data/index.js';
+import { scoresOf } from '../train/index.js';
+import { isTrained, trained } from '../trained.js';
+import { MODELS, openNet, type ModelOptions, type OpenNet } from './net.js';
 import { findPictures, type Picture } from './pictures.js';
 import { bar, colourful, paint } from './terminal.js';
+import { openSaved } from './training/saved.js';
+import { readWeights } from './training/weights.js';
 import { results } from './timing.js';
 
-interface ClassifyOptions extends ComputeOptions, ModelOptions {
+interface ClassifyOptions extends ComputeOptions, Partial<ModelOptions> {
   readonly mean?: string;
   readonly scale?: number;
   readonly labels?: string;
@@ -55,12 +59,13 @@ const CROPS = 10;
 
 /** `cortado classify`: what a net sees in pictures. */
 export function register(program: Command): void {
-  const command = addModel(computing(addCommand(program, 'classify', 'tell what is on pictures')));
+  const command = computing(addCommand(program, 'classify', 'tell what is on pictures'));
   command
+    .option('--model <net>', `${MODELS} (default: what a checkpoint of "train --net" says)`)
     .argument('<image...>', 'files, folders, patterns, or - for standard input: JPEG, PNG, WebP, GIF, AVIF, TIFF, SVG')
     .option(
       '--weights <file>',
-      'caffemodel, gzipped or not (default: those that Cortado has, for cifar10-full and -quick)',
+      '.caffemodel, gzipped or not, or .safetensors (default: those that Cortado has, for cifar10-full and -quick)',
     )
     .option('--mean <mean>', 'values such as 104,117,123 (in the order of the channels), a .npy or a .binaryproto file')
     .option('--scale <factor>', 'multiplies pixels after the mean is taken off (default: 1)', finite)
@@ -86,13 +91,12 @@ function finite(text: string): number {
 
 async function classify(words: readonly string[], options: ClassifyOptions): Promise<void> {
   const pictures = await findPictures(words);
-  const known = await trainedNet(options);
-  const net = known ?? (await openNet(options));
+  const { net, known } = await openJudged(options);
   const { graph } = net;
   const input = imageInput(graph);
   const output = answerOf(graph);
   const labels = options.labels === undefined ? known?.classes : await readLabels(options.labels);
-  const settings = await preprocessing(options, graph.inputSpecs[input]!.shape, known?.mean);
+  const settings = await preprocessing(options, graph.inputSpecs[input]!.shape, known);
   const { device, threads } = options;
   const batch = options.batch * (options.oversample ? CROPS : 1);
   await using model = await compile(graph, { device, batch, ...(threads === undefined ? {} : { threads }) });
@@ -112,11 +116,39 @@ async function classify(words: readonly string[], options: ClassifyOptions): Pro
   if (answers.some((answer) => answer.error !== undefined)) process.exitCode = 1;
 }
 
-/** The net with its weights, mean and labels that comes with Cortado, where --model names one and --weights no others. */
-async function trainedNet({ model, weights }: ClassifyOptions): Promise<Trained | undefined> {
-  if (weights !== undefined) return undefined;
-  if (isTrained(model)) return trained(model);
-  throw new BadUsage(`--weights: expected a file, since none come with ${model}`);
+/** What is known of a net beside its weights. */
+interface Known {
+  readonly classes: readonly string[] | undefined;
+  readonly pixels: Pick<PreprocessOptions, 'mean' | 'scale' | 'channelOrder' | 'resize'>;
+}
+
+/** A net with its weights: what comes with Cortado, a checkpoint that says what net it is of, or what a file has. */
+async function openJudged({ model, weights }: ClassifyOptions): Promise<{ net: Judged; known?: Known }> {
+  if (model === undefined) {
+    if (!weights?.endsWith('.safetensors'))
+      throw new BadUsage('expected --model, or --weights with a checkpoint of "cortado train --net"');
+    const { classes, transform, ...net } = await openSaved(weights);
+    return { net, known: { classes, pixels: pixelsOf(transform) } };
+  }
+  if (weights !== undefined) {
+    const net = await openNet({ model });
+    return { net: { graph: net.graph, weights: await readWeights(net, weights) } };
+  }
+  if (!isTrained(model)) throw new BadUsage(`--weights: expected a file, since none come with ${model}`);
+  const { classes, mean, ...net } = await trained(model);
+  return { net, known: { classes, pixels: { mean } } };
+}
+
+type Judged = Pick<OpenNet, 'graph' | 'weights'>;
+
+/** What training did to whole pictures, so far as it does not hang on chance. */
+function pixelsOf({ mean, scale, channelOrder, resize }: TransformOptions): Known['pixels'] {
+  return {
+    ...(mean !== undefined && { mean }),
+    ...(scale !== undefined && { scale }),
+    ...(channelOrder && { channelOrder }),
+    ...(resize !== undefined && { resize }),
+  };
 }
 
 /** Answers in the order of the pictures; the next pictures are decoded while the net looks at these. */
@@ -184,10 +216,11 @@ function imageInput(graph: Graph): string {
   throw new GraphError(`${graph.name}: expected one input of pictures (N, C, H, W), got ${got.join(', ') || 'none'}`);
 }
 
-/** The output that says how likely each class is. */
+/** The output that says how likely each class is, or what a loss makes of it. */
 function answerOf(graph: Graph): Value {
-  const output = results(graph).at(-1);
-  if (output && count(output.shape, 1) > 1) return output;
+  const judged = Object.keys(graph.inputs).flatMap((name) => scoresOf(graph, name) ?? []);
+  const output = [results(graph).at(-1), ...judged].find((value) => value && count(value.shape, 1) > 1);
+  if (output) return output;
   throw new GraphError(
     `${graph.name}: expected an output with a number for each class, got none; is it a deploy.prototxt?`,
   );
@@ -196,7 +229,7 @@ function answerOf(graph: Graph): Value {
 async function preprocessing(
   options: ClassifyOptions,
   shape: readonly number[],
-  known: Mean | undefined,
+  known: Known | undefined,
 ): Promise<PreprocessOptions> {
   const [channels, height, width] = shape as [number, number, number];
   if (channels !== 1 && channels !== 3) {
@@ -207,17 +240,21 @@ async function preprocessing(
     throw new BadUsage(`--crop: this net takes pictures of ${height}x${width}, got ${options.crop}`);
   }
   const resize: Pair =
-    options.resize ?? (Math.min(height, width) >= 224 && Math.max(height, width) <= 256 ? 256 : crop);
+    options.resize ??
+    known?.pixels.resize ??
+    (Math.min(height, width) >= 224 && Math.max(height, width) <= 256 ? 256 : crop);
   if (typeof resize === 'number' && resize < Math.max(height, width)) {
     throw new BadUsage(
       `--resize: expected at least ${Math.max(height, width)}, the size that is cut out, got ${resize}`,
     );
   }
-  const mean = options.mean === undefined ? known : await readMean(options.mean);
+  const mean = options.mean === undefined ? undefined : await readMean(options.mean);
   return {
+    channelOrder: channels === 1 ? 'grey' : options.rgb ? 'rgb' : 'bgr',
+    ...known?.pixels,
     resize,
     crop,
-    channelOrder: channels === 1 ? 'grey' : options.rgb ? 'rgb' : 'bgr',
+    ...(options.rgb && { channelOrder: 'rgb' }),
     ...(mean !== undefined && { mean }),
     ...(options.scale !== undefined && { scale: options.scale }),
     ...(options.oversample && { oversample: true }),

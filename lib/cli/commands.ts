@@ -18,6 +18,9 @@ const commands: Record<string, () => Promise<CommandModule>> = {
   summary: () => import('./summary.js'),
   draw: () => import('./draw.js'),
   'import-images': () => import('./import-images.js'),
+  train: () => import('./train.js'),
+  finetune: () => import('./finetune.js'),
+  test: () => import('./test.js'),
   plot: () => import('./plot.js'),
   demo: () => import('./demo.js'),
 };

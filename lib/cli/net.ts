@@ -10,6 +10,7 @@ import {
 } from '../caffe/import/index.js';
 import type { Graph } from '../graph.js';
 import * as models from '../models/index.js';
+import type { ModelOptions as ReadyOptions } from '../models/index.js';
 import type { Tensor } from '../tensor.js';
 import { BadUsage } from './command.js';
 
@@ -29,7 +30,7 @@ export interface OpenNet {
 type Phase = 'TRAIN' | 'TEST';
 
 /** The ready-made models by the names that commands know them by. */
-const READY: Readonly<Record<string, () => Graph>> = {
+export const READY: Readonly<Record<string, (options?: ReadyOptions) => Graph>> = {
   alexnet: models.alexnet,
   caffenet: models.caffenet,
   'alexnet-owt': models.alexnetOwt,
@@ -39,10 +40,12 @@ const READY: Readonly<Record<string, () => Graph>> = {
   squeezenet: models.squeezenet,
 };
 
+/** What --model takes. */
+export const MODELS = `a prototxt file, or one of ${Object.keys(READY).join(', ')}`;
+
 /** Adds --model. */
 export function addModel(command: Command): Command {
-  const names = Object.keys(READY).join(', ');
-  return command.requiredOption('--model <net>', `a prototxt file, or one of ${names}`);
+  return command.requiredOption('--model <net>', MODELS);
 }
 
 /** Opens what --model and --weights name. A ready-made model goes before a file of the same name: `./lenet` is the file. */
@@ -51,13 +54,17 @@ export async function openNet(
   phase: Phase = 'TEST',
   inputs: NetOptions = {},
 ): Promise<OpenNet> {
+  knowModel('--model', model);
   const ready = Object.hasOwn(READY, model) ? READY[model] : undefined;
-  if (!ready && !/[./\\]/.test(model) && !existsSync(model)) {
-    throw new BadUsage(`--model: expected a prototxt file or one of ${Object.keys(READY).join(', ')}, got "${model}"`);
-  }
   if (!ready) return readNet(model, { ...inputs, phase, ...(weights !== undefined && { weights }) });
   const net = opened(ready());
   return { ...net, weights: weights === undefined ? {} : matchWeights(net, await readCaffemodel(weights)) };
+}
+
+/** @throws {BadUsage} for what is neither a ready-made model nor looks like a file */
+export function knowModel(option: string, model: string): void {
+  if (Object.hasOwn(READY, model) || /[./\\]/.test(model) || existsSync(model)) return;
+  throw new BadUsage(`${option}: expected a prototxt file or one of ${Object.keys(READY).join(', ')}, got "${model}"`);
 }
 
 /** A graph seen as a net of a file: a blob for each value, a layer for each node. */

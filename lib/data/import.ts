@@ -103,7 +103,8 @@ async function writeRecords(
         await writer.append(keyOf(done, path, root), value);
         records++;
       } else options.onSkipped?.(error);
-      options.onProgress?.(++done, length);
+      done++;
+      options.onProgress?.(done, length);
     }
     await writer.finish();
   } catch (cause) {
