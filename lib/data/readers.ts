@@ -10,6 +10,11 @@ const sources: Record<string, () => Promise<Source>> = {
   files: () => import('./sources/files.js'),
   given: () => import('./sources/given.js'),
   lmdb: () => import('./sources/lmdb.js'),
+  leveldb: () => import('./sources/leveldb.js'),
+  hdf5: () => import('./sources/hdf5-reader.js'),
+  cifar: () => import('./sources/cifar.js'),
+  mnist: () => import('./sources/mnist.js'),
+  webdataset: () => import('./sources/webdataset.js'),
 };
 
 /** Opens the reader of a dataset, in any thread. @throws {FormatError} when its data cannot be read any more */

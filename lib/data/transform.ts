@@ -16,8 +16,8 @@ export interface TransformOptions {
   readonly resize?: number | readonly [height: number, width: number];
   /** Extents to cut out: anywhere in training, in the middle in evaluation. Default: everything. */
   readonly crop?: Pair;
-  /** Mirrors every second picture in training, at random. Default false. */
-  readonly mirror?: boolean;
+  /** Mirrors every second picture, at random, in training; `always`: in evaluation too, as Caffe's data layers do. Default false. */
+  readonly mirror?: boolean | 'always';
   /** Deviation of the random steps along the principal components of the pictures' colours (Krizhevsky et al. 2012, section 4.1: 0.1), in training. Default 0: none. */
   readonly jitter?: number;
   /** These components. */
@@ -26,6 +26,9 @@ export interface TransformOptions {
   readonly mean?: Mean;
   /** Factor after the mean is taken off. Default 1: 0 to 255. */
   readonly scale?: number | readonly number[];
-  /** Of encoded pictures; stored pixels stay as they are. Default `bgr`, as Caffe's nets take them. */
-  readonly channelOrder?: 'bgr' | 'rgb' | 'grey';
+  /**
+   * Of encoded pictures; stored pixels stay as they are. `asis`: one plane of grey pictures, blue, green and red of others,
+   * as Caffe's data layers decode them unless they are told otherwise. Default `bgr`, as Caffe's nets take them.
+   */
+  readonly channelOrder?: 'bgr' | 'rgb' | 'grey' | 'asis';
 }

@@ -6,7 +6,19 @@ import { closeSync, openSync, readSync } from 'node:fs';
 import * as h5 from 'h5wasm/node';
 import { FormatError } from '../errors.js';
 
-export type { Dataset, File, Group } from 'h5wasm/node';
+export { Dataset } from 'h5wasm/node';
+export type { File, Group } from 'h5wasm/node';
+
+/** Opens a file to read from it now and then. @throws {FormatError} for whatever HDF5 finds wrong with it */
+export async function openFile(path: string): Promise<h5.File> {
+  (await h5.ready).activate_throwing_error_handler();
+  try {
+    checkReadable(path);
+    return new h5.File(path, 'r');
+  } catch (cause) {
+    throw explained(path, cause);
+  }
+}
 
 /** Runs `work` with an open file, and closes it. @throws {FormatError} for whatever HDF5 finds wrong with it */
 export async function withFile<T>(path: string, mode: 'r' | 'w', work: (file: h5.File) => T | Promise<T>): Promise<T> {

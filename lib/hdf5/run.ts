@@ -6,11 +6,11 @@ import type { Leaf, Numbers, Tree } from './tree.js';
 
 /** What a worker is to do. */
 export type Task =
-  | { readonly kind: 'read'; readonly path: string; readonly values: boolean }
+  | { readonly kind: 'read'; readonly paths: readonly string[]; readonly values: boolean }
   | { readonly kind: 'write'; readonly path: string; readonly tree: Tree };
 
 export interface Answer {
-  readonly tree?: Tree;
+  readonly trees?: readonly Tree[];
   readonly error?: { readonly code: ErrorCode; readonly message: string };
 }
 
@@ -19,8 +19,16 @@ export interface Answer {
  * @throws {FormatError} when it is missing, cut short or no HDF5 file
  */
 export async function readTree(path: string, options: { readonly values: boolean }): Promise<Tree> {
-  const { tree } = await run({ kind: 'read', path, ...options });
-  return tree!;
+  return (await readTrees([path], options))[0]!;
+}
+
+/** Reads several files, one after the other, as readTree() does. */
+export async function readTrees(
+  paths: readonly string[],
+  options: { readonly values: boolean },
+): Promise<readonly Tree[]> {
+  const { trees } = await run({ kind: 'read', paths, ...options });
+  return trees!;
 }
 
 /** Writes a file in a thread of its own; it appears under its name when it is complete. */
@@ -55,13 +63,14 @@ async function share(values: Numbers): Promise<Numbers> {
 }
 
 function run(task: Task): Promise<Answer> {
+  const name = task.kind === 'read' ? task.paths.join(', ') : task.path;
   return new Promise((resolve, reject) => {
     const worker = startThread('./worker.js', import.meta.url, { workerData: task });
-    worker.once('message', ({ tree, error }: Answer) => {
+    worker.once('message', ({ trees, error }: Answer) => {
       if (error) reject(errorOf(error.code, error.message));
-      else resolve(tree ? { tree } : {});
+      else resolve(trees ? { trees } : {});
     });
-    worker.once('error', (cause) => reject(new FormatError(`${task.path}: HDF5 failed: ${cause.message}`, { cause })));
-    worker.once('exit', () => reject(new FormatError(`${task.path}: HDF5 ended without an answer`)));
+    worker.once('error', (cause) => reject(new FormatError(`${name}: HDF5 failed: ${cause.message}`, { cause })));
+    worker.once('exit', () => reject(new FormatError(`${name}: HDF5 ended without an answer`)));
   });
 }

@@ -8,13 +8,19 @@ import type { Tree } from './tree.js';
 /** Does one task and ends. */
 async function answer(task: Task): Promise<Answer> {
   try {
-    if (task.kind === 'read') return { tree: await withFile(task.path, 'r', (file) => fromGroup(file, task.values)) };
+    if (task.kind === 'read') return { trees: await readAll(task.paths, task.values) };
     await withFile(task.path, 'w', (file) => intoGroup(file, task.tree));
     return {};
   } catch (error) {
     if (error instanceof CortadoError) return { error: { code: error.code, message: error.message } };
     throw error;
   }
+}
+
+async function readAll(paths: readonly string[], values: boolean): Promise<Tree[]> {
+  const trees: Tree[] = [];
+  for (const path of paths) trees.push(await withFile(path, 'r', (file) => fromGroup(file, values)));
+  return trees;
 }
 
 /** Handed over rather than copied. */
@@ -27,4 +33,7 @@ function* buffers(tree: Tree): Generator<ArrayBuffer> {
 }
 
 const made = await answer(workerData as Task);
-parentPort?.postMessage(made, made.tree ? [...buffers(made.tree)] : []);
+parentPort?.postMessage(
+  made,
+  (made.trees ?? []).flatMap((tree) => [...buffers(tree)]),
+);

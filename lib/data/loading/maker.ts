@@ -34,14 +34,11 @@ const MOST_SIDE = 65536;
 
 /** Makes pictures for a net of items. Reads and computes synchronously: not for the main thread. */
 export class PictureMaker {
-  readonly #order: 'bgr' | 'rgb' | 'grey';
-
   readonly #jitter: number;
   /** Pictures made of one. */
   readonly crops: number;
 
   constructor(readonly setup: Setup) {
-    this.#order = setup.transform.channelOrder ?? 'bgr';
     this.#jitter = setup.random ? (setup.transform.jitter ?? 0) : 0;
     this.crops = setup.oversample ? CROPS : 1;
   }
@@ -109,7 +106,8 @@ export class PictureMaker {
   }
 
   #encoded(image: OpenedImage, name: string): Source {
-    const order = this.#order;
+    const { channelOrder = 'bgr' } = this.setup.transform;
+    const order = channelOrder !== 'asis' ? channelOrder : image.grey ? 'grey' : 'bgr';
     const extents = this.#resized([image.height, image.width], name);
     const resize = same(extents, [image.height, image.width]) ? {} : { resize: extents };
     return {
@@ -171,11 +169,12 @@ export class PictureMaker {
   #cuts([tall, wide]: Extents, height: number, width: number, draw: Draw): Cut[] {
     const [bottom, right] = [tall - height, wide - width];
     const at = (top: number, left: number, mirrored = false): Cut => ({ top, left, height, width, mirrored });
-    if (this.setup.random)
-      return [at(draw.top(bottom), draw.left(right), this.setup.transform.mirror && draw.mirrored)];
+    const { random, oversample, transform } = this.setup;
+    const mirrored = (transform.mirror === 'always' || (random && transform.mirror === true)) && draw.mirrored;
+    if (random) return [at(draw.top(bottom), draw.left(right), mirrored)];
     // Floors, as Caffe does (data_transformer.cpp).
-    const middle = at(bottom >> 1, right >> 1);
-    if (!this.setup.oversample) return [middle];
+    const middle = at(bottom >> 1, right >> 1, mirrored && !oversample);
+    if (!oversample) return [middle];
     const plain = [at(0, 0), at(0, right), at(bottom, 0), at(bottom, right), middle];
     return [...plain, ...plain.map((cut) => ({ ...cut, mirrored: true }))];
   }
