@@ -146,7 +146,7 @@ function pixelsOf({ mean, scale, channelOrder, resize }: TransformOptions): Know
   return {
     ...(mean !== undefined && { mean }),
     ...(scale !== undefined && { scale }),
-    ...(channelOrder && { channelOrder }),
+    ...(channelOrder && channelOrder !== 'asis' && { channelOrder }),
     ...(resize !== undefined && { resize }),
   };
 }

@@ -13,6 +13,7 @@ import { showProgress } from './progress.js';
 import { Confusion, formatClasses, formatConfusion } from './tables.js';
 import { openSubject, type Subject, type TestWords } from './testing/subject.js';
 import { results } from './timing.js';
+import { Held } from './training/held.js';
 import { notNegative } from './training/words.js';
 import { badLine } from './view/lines.js';
 import { count as thousands, duration, metrics } from './view/words.js';
@@ -44,9 +45,9 @@ export function register(program: Command): void {
 }
 
 async function test(words: TestWords): Promise<void> {
-  const subject = await openSubject(words);
-  await using loader = subject.loader;
-  const { graph, classes } = subject;
+  await using held = new Held();
+  const subject = await openSubject(words, held);
+  const { graph, classes, loader } = subject;
   const batch = loader.options.batch * (words.oversample ? CROPS : 1);
   const { device, threads } = words;
   await using model = await compile(graph, { device, batch, ...(threads !== undefined && { threads }) });

@@ -10,7 +10,7 @@ import { iterate, type Iteration, type Supplies } from './iterate.js';
 import { Judge, measureOf } from './judge.js';
 import { Keeper, type CheckpointOptions } from './keeper.js';
 import { withProgress, type Progress } from './progress.js';
-import type { Source } from './source.js';
+import type { Source } from './feeder.js';
 import type { Evaluation, NotSaved, Saved, TrainStep } from './step.js';
 
 export interface EvaluationOptions {

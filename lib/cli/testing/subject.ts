@@ -10,9 +10,10 @@ import type { Tensor } from '../../tensor.js';
 import { isTrained, trained } from '../../trained.js';
 import { BadUsage, type ComputeOptions } from '../command.js';
 import { knowModel, openNet, READY } from '../net.js';
+import type { Held } from '../training/held.js';
 import { transformFor } from '../training/recipe.js';
 import { openSaved } from '../training/saved.js';
-import { findSets, openLayer } from '../training/sets.js';
+import { openLayer } from '../training/sets.js';
 import { readWeights } from '../training/weights.js';
 
 export interface TestWords extends ComputeOptions {
@@ -40,64 +41,63 @@ export interface Subject {
 const BATCH = 32;
 
 /** Finds out what --model, --weights and --data mean together. */
-export async function openSubject(words: TestWords): Promise<Subject> {
+export async function openSubject(words: TestWords, held: Held): Promise<Subject> {
   const { model, weights } = words;
   if (model !== undefined) knowModel('--model', model);
   if (model === undefined) {
     if (!weights?.endsWith('.safetensors'))
       throw new BadUsage('expected --model, or --weights with a checkpoint of "cortado train --net"');
     const net = await openSaved(weights);
-    return ofSet(net.graph, net.weights, net.transform, words, net.classes);
+    return ofSet(net.graph, net.weights, net.transform, { words, held, classes: net.classes });
   }
   if (weights === undefined) {
     if (!isTrained(model)) throw new BadUsage(`--weights: expected a file, since none come with ${model}`);
     const net = await trained(model);
     const transform = { ...(await transformFor(model, net.graph.inputSpecs.data!.shape, words)), mean: net.mean };
-    return ofSet(net.graph, net.weights, transform, words, net.classes);
+    return ofSet(net.graph, net.weights, transform, { words, held, classes: net.classes });
   }
   if (Object.hasOwn(READY, model)) {
     const net = await openNet({ model });
     const transform = await transformFor(model, net.graph.inputSpecs.data!.shape, words);
-    return ofSet(net.graph, await readWeights(net, weights), transform, words, undefined);
+    return ofSet(net.graph, await readWeights(net, weights), transform, { words, held, classes: undefined });
   }
-  return ofFile(model, weights, words);
+  return ofFile(model, weights, words, held);
+}
+
+interface Given {
+  readonly words: TestWords;
+  readonly held: Held;
+  readonly classes: readonly string[] | undefined;
 }
 
 async function ofSet(
   graph: Graph,
   weights: Subject['weights'],
   transform: TransformOptions,
-  words: TestWords,
-  classes: readonly string[] | undefined,
+  { words, held, classes }: Given,
 ): Promise<Subject> {
   if (words.data === undefined) throw new BadUsage('--data: expected pictures to test on');
-  const loader = await load(await openDataset(await testSet(words.data), { ...transform, mirror: false }), words);
-  return { graph, weights, loader, classes: loader.dataset.classes ?? classes };
+  const dataset = await openDataset(words.data, { ...transform, mirror: false, subset: 'test' });
+  const loader = held.add(await load(dataset, words));
+  return { graph, weights, loader, classes: dataset.classes ?? classes };
 }
 
 /** A net of a file: its own data layer for tests says what to read, unless --data does. */
-async function ofFile(path: string, weights: string, words: TestWords): Promise<Subject> {
+async function ofFile(path: string, weights: string, words: TestWords, held: Held): Promise<Subject> {
   const definition = filterNet(await readNetDefinition(path), { phase: 'TEST' });
   const [layer] = dataLayers(definition);
   if (!layer) {
     const { graph, layers } = importNet(definition, { phase: 'TEST' });
     const pictures = Object.values(graph.inputSpecs).find(({ shape }) => shape.length === 3);
     const transform = await transformFor(path, pictures?.shape ?? [], words);
-    return ofSet(graph, await readWeights({ layers }, weights), transform, words, undefined);
+    return ofSet(graph, await readWeights({ layers }, weights), transform, { words, held, classes: undefined });
   }
-  const more = words.resize === undefined ? {} : { resize: words.resize };
-  const data = words.data === undefined ? undefined : await testSet(words.data);
-  const loader = await load(await openLayer(layer, data, more), { batch: layer.batch, ...words });
+  const more = { subset: 'test', ...(words.resize !== undefined && { resize: words.resize }) } as const;
+  const loader = held.add(await load(await openLayer(layer, words.data, more), { batch: layer.batch, ...words }));
   const shapes: Record<string, Shape> = { [layer.data]: loader.shape };
   if (layer.label !== undefined) shapes[layer.label] = loader.dataset.labelShape;
   const net = importNet(definition, { phase: 'TEST', batch: loader.options.batch, shapes });
   return { graph: net.graph, weights: await readWeights(net, weights), loader, classes: loader.dataset.classes };
-}
-
-/** The pictures to test on of a folder that has others to learn from beside them. */
-async function testSet(path: string): Promise<string> {
-  const { test, train } = await findSets(path, undefined);
-  return test ?? train;
 }
 
 function load(dataset: Dataset, { batch = BATCH, workers, oversample = false }: TestWords): Promise<Loader> {

@@ -30,7 +30,7 @@ import type { TrainWords } from './words.js';
 const BATCH = 32;
 const EPOCHS = 30;
 /** A handful of pictures is gone through more often: so many updates any net needs. */
-const LEAST_ITERATIONS = 600;
+const LEAST_ITERATIONS = 300;
 /** Evaluations and checkpoints take time too. */
 const LEAST_BETWEEN = { evaluations: 50, checkpoints: 100 };
 

@@ -13,7 +13,7 @@ import { listCheckpoints, progressOf, type CheckpointFormat, type Progress } fro
 import { BadUsage } from '../command.js';
 import type { Held } from './held.js';
 import type { Job } from './job.js';
-import { findSets, openLayer } from './sets.js';
+import { openLayer } from './sets.js';
 import { testSide, trainSide, type Side } from './sides.js';
 import { checkSolverWords, type TrainWords } from './words.js';
 import { loadWeights } from './weights.js';
@@ -31,8 +31,7 @@ export async function solverJob(words: TrainWords, held: Held): Promise<Job> {
   const seed = plan.seed ?? 1;
   const train = await trainSide(solver);
   const test = await testSide(solver);
-  const paths = words.data === undefined ? undefined : await findSets(words.data, words.testData);
-  const dataset = await openLayer(train.layer, paths?.train);
+  const dataset = await openLayer(train.layer, words.data, { subset: 'train' });
   const { batch } = train.layer;
   const settings: LoaderOptions = {
     batch,
@@ -42,7 +41,7 @@ export async function solverJob(words: TrainWords, held: Held): Promise<Job> {
     start: skipped(train.layer, dataset, seed),
     ...workersOf(words),
   };
-  const first = await openLoader(dataset, settings);
+  const first = held.add(await openLoader(dataset, settings));
   const net = netOf(train, first, 'TRAIN');
   const model = held.add(
     await compile(net.graph, {
@@ -58,9 +57,9 @@ export async function solverJob(words: TrainWords, held: Held): Promise<Job> {
   const progress = await startingPoint(words, solver, { model, net, prefix, format });
   const start = progress?.position;
   if (start) await first.close();
-  const loader = held.add(start ? await openLoader(dataset, { ...settings, start }) : first);
+  const loader = start ? held.add(await openLoader(dataset, { ...settings, start })) : first;
   const evaluation =
-    test && (await evaluationOf(solver, test, { model, words, held, path: paths?.test ?? paths?.train }));
+    test && (await evaluationOf(solver, test, { model, words, held, path: words.testData ?? words.data }));
   return {
     model,
     loader,
@@ -154,13 +153,13 @@ interface TestPlace {
 
 async function evaluationOf(solver: Solver, side: Side, { model, words, held, path }: TestPlace) {
   const { batch } = side.layer;
-  const dataset = await openLayer(side.layer, path);
+  const dataset = await openLayer(side.layer, path, { subset: 'test' });
   const loader = held.add(
     await openLoader(dataset, {
       batch,
       phase: 'test',
       shuffle: false,
-      ...(words.data === undefined && { epochs: Infinity }),
+      ...(path === undefined && { epochs: Infinity }),
       ...workersOf(words),
     }),
   );
@@ -171,6 +170,6 @@ async function evaluationOf(solver: Solver, side: Side, { model, words, held, pa
     model: judged,
     every: solver.test_interval ?? 1,
     // Of other data, all there is.
-    ...(words.data === undefined && { batches: solver.test_iter[0]! }),
+    ...(path === undefined && { batches: solver.test_iter[0]! }),
   };
 }

@@ -83,7 +83,7 @@ export function addCourse(command: Command): Command {
 /** Adds what a solver file would say. */
 export function addRecipe(command: Command): Command {
   return command
-    .option('--epochs <n>', 'times to go through the pictures (default: 30, and at least 600 iterations)', positive)
+    .option('--epochs <n>', 'times to go through the pictures (default: 30, and at least 300 iterations)', positive)
     .option('--iterations <n>', 'updates to make, instead of --epochs', positiveInteger)
     .option('--batch <n>', 'pictures of an iteration (default: 32)', positiveInteger)
     .option('--lr <x>', 'learning rate (default: as the optimizer needs)', notNegative)
