@@ -15,4 +15,4 @@ export { progressOf, restoreTraining, type Best, type Progress } from './progres
 export type { Source } from './feeder.js';
 export type { Statistics } from './statistics.js';
 export type { Evaluation, NotSaved, Saved, StepStatistics, TrainStep } from './step.js';
-export { train, type EvaluationOptions, type TrainOptions } from './train.js';
+export { checkTraining, train, type EvaluationOptions, type TrainOptions } from './train.js';

@@ -74,6 +74,14 @@ export async function* train(
   while (!course.over) yield await course.step(supplies);
 }
 
+/**
+ * Checks all that `train` would check before its first iteration: for programs that have other things to do first.
+ * @throws what `train` throws
+ */
+export async function checkTraining(model: Model, loader: Source, options: TrainOptions): Promise<void> {
+  await using _ = await Course.begin(model, loader, options);
+}
+
 /** A training under way: what comes around its iterations. */
 class Course implements AsyncDisposable {
   #progress: Progress;

@@ -1,7 +1,7 @@
 import type { Loader } from '../../data/loader.js';
 import { count } from '../../shape.js';
 import type { Model } from '../../model.js';
-import { evaluate, train, type TrainOptions, type TrainStep } from '../../train/index.js';
+import { checkTraining, evaluate, train, type TrainOptions, type TrainStep } from '../../train/index.js';
 import { note } from '../command.js';
 import { interruptible } from '../interrupt.js';
 import { chooseView } from '../view/choose.js';
@@ -24,6 +24,7 @@ export interface Job {
 export async function runJob(job: Job, words: Pick<TrainWords, 'json' | 'log'>): Promise<void> {
   const { model, loader, options } = job;
   const { log } = words;
+  await checkTraining(model, loader, options);
   const view = await chooseView({ json: words.json ?? false, display: job.display, ...(log !== undefined && { log }) });
   const started = performance.now();
   view.begin({
