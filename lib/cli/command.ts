@@ -45,6 +45,17 @@ export function positiveInteger(text: string): number {
   return value;
 }
 
+/** The values of an option that takes one extent, or height and width. @throws {BadUsage} */
+export function extents(option: string, words: readonly string[]): number | readonly [height: number, width: number] {
+  if (words.length > 2 || !words.every((word) => /^[1-9]\d{0,4}$/.test(word))) {
+    throw new BadUsage(
+      `${option}: expected one or two whole numbers, at the end of the line, got '${words.join(' ')}'`,
+    );
+  }
+  const [height, width] = words.map(Number) as [number, number?];
+  return width === undefined ? height : [height, width];
+}
+
 /** Writes a result, and only a result, to standard output. */
 export function print(text: string): void {
   process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);

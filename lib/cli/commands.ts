@@ -21,6 +21,7 @@ const commands: Record<string, () => Promise<CommandModule>> = {
   train: () => import('./train.js'),
   finetune: () => import('./finetune.js'),
   test: () => import('./test.js'),
+  mean: () => import('./mean.js'),
   plot: () => import('./plot.js'),
   demo: () => import('./demo.js'),
 };

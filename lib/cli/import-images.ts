@@ -1,7 +1,7 @@
 import { Option, type Command } from 'commander';
 import { ENCODINGS, type Encoding } from '../data/import-record.js';
 import { importImages, type ImportOptions } from '../data/import.js';
-import { addCommand, BadUsage, positiveInteger, print, printJson, type SharedOptions } from './command.js';
+import { addCommand, extents, positiveInteger, print, printJson, type SharedOptions } from './command.js';
 import { interruptible } from './interrupt.js';
 import { showProgress } from './progress.js';
 
@@ -58,16 +58,8 @@ function settings(words: ImportWords): ImportOptions {
     grey: words.gray ?? false,
     overwrite: words.overwrite ?? false,
     ...(words.root !== undefined && { root: words.root }),
-    ...(words.resize && { resize: extents(words.resize) }),
+    ...(words.resize && { resize: extents('--resize', words.resize) }),
     ...(words.encoded && { encoding: words.encoded === true ? 'asis' : words.encoded }),
     ...(words.shuffle && { shuffle: words.seed }),
   };
-}
-
-function extents(words: readonly string[]): number | readonly [number, number] {
-  if (words.length > 2 || !words.every((word) => /^[1-9]\d{0,4}$/.test(word))) {
-    throw new BadUsage(`--resize: expected one or two whole numbers, behind the folders, got '${words.join(' ')}'`);
-  }
-  const [height, width] = words.map(Number) as [number, number?];
-  return width === undefined ? height : [height, width];
 }

@@ -39,4 +39,6 @@ export interface Dataset<Ref = unknown> {
   readonly transform: TransformOptions;
   /** Where the item of an index from 0 to length − 1 lies. */
   ref(index: number): Ref;
+  /** Its label, where the dataset knows it without reading the item. */
+  label?(index: number): number;
 }

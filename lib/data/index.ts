@@ -1,6 +1,8 @@
+export { colourComponents } from './colours.js';
 export type { Dataset, Item, Reader, ReaderSpec, Stored } from './dataset.js';
 export { importImages, type Imported, type ImportOptions } from './import.js';
 export { Loader, openLoader, type BadPicture, type Batch, type LoaderOptions, type Position } from './loader.js';
+export { computeMean } from './mean.js';
 export { openDataset, type DatasetKind, type OpenOptions } from './open.js';
 export { Order } from './order.js';
 export { cifar, type CifarOptions } from './sources/cifar.js';
@@ -11,4 +13,5 @@ export { leveldb } from './sources/leveldb.js';
 export { lmdb, type DatabaseOptions } from './sources/lmdb.js';
 export { mnist, type MnistOptions } from './sources/mnist.js';
 export { webdataset, type WebDatasetOptions } from './sources/webdataset.js';
+export type { SurveyOptions } from './survey.js';
 export type { Components, TransformOptions } from './transform.js';

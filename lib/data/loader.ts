@@ -1,15 +1,15 @@
-import { DisposedError, FormatError, UsageError } from '../errors.js';
+import { DisposedError, UsageError } from '../errors.js';
 import { count, type Shape } from '../shape.js';
-import { ahead, eager } from './ahead.js';
+import { eager } from './ahead.js';
+import { colourComponents } from './colours.js';
 import type { Dataset, Item } from './dataset.js';
-import { fill, type Batch, type Done, type Filled } from './loading/batches.js';
-import { Crew } from './loading/crew.js';
-import { checkOptions, type LoaderOptions, type Settled } from './loading/options.js';
+import { fill, type Batch, type Filled } from './loading/batches.js';
 import { extentsOf, normalOf } from './loading/normal.js';
-import { CROPS, type Form, type Place, type Setup } from './loading/piece.js';
-import { GivenPlaces, OrderedPlaces, Resumed, type Places } from './loading/places.js';
-import { Tally } from './loading/tally.js';
+import { openCrew, type Opened } from './loading/opened.js';
+import type { LoaderOptions, Settled } from './loading/options.js';
+import { CROPS } from './loading/piece.js';
 import { Pace } from './pace.js';
+import type { TransformOptions } from './transform.js';
 
 export type { Batch } from './loading/batches.js';
 export type { LoaderOptions } from './loading/options.js';
@@ -27,74 +27,20 @@ const PIECE = 1 << 20;
  * @throws {UsageError} for settings that make no sense
  */
 export async function openLoader(data: Dataset | AsyncIterable<Item>, options: LoaderOptions): Promise<Loader> {
-  const dataset = 'reader' in data ? data : given();
-  const settled = checkOptions(options, dataset);
-  const places = (): Places =>
-    'reader' in data ? new OrderedPlaces(data, settled) : new GivenPlaces(data, settled.start.place);
-  const crew = new Crew(setupOf(dataset, settled), settled.workers, settled.signal);
-  try {
-    const tally = new Tally(dataset.name, dataset.length, settled.mostBad);
-    const first = places();
-    const { form, seen } = await findForm(crew, first, tally, dataset.name);
-    return new Loader(dataset, settled, { crew, tally, form, first: new Resumed(seen, first), places });
-  } catch (error) {
-    await crew.close();
-    throw error;
-  }
+  const transform = await withComponents(data, options);
+  return new Loader(await openCrew(data, transform ? { ...options, transform } : options));
 }
 
-/** Items that come by themselves: a reader is handed each of them. */
-function given(): Dataset {
-  return {
-    name: 'items',
-    length: Infinity,
-    classes: undefined,
-    labelShape: [],
-    reader: { kind: 'given' },
-    transform: {},
-    ref: () => undefined,
-  };
-}
-
-function setupOf({ name, reader, labelShape }: Dataset, { transform, phase, seed, oversample }: Settled): Setup {
-  const { mean, scale: _, ...rest } = transform;
-  return {
-    name,
-    reader,
-    labelShape,
-    transform: rest,
-    mean: extentsOf(mean),
-    random: phase === 'train',
-    seed,
-    oversample,
-  };
-}
-
-/** What the first picture that can be read becomes, and the places that were looked at. */
-async function findForm(
-  crew: Crew,
-  places: Places,
-  tally: Tally,
-  name: string,
-): Promise<{ form: Form; seen: readonly Place[] }> {
-  const seen: Place[] = [];
-  for (;;) {
-    const [place] = await places.take(1);
-    if (!place) throw new FormatError(`${name}: expected at least one picture, got none`);
-    seen.push(place);
-    const form = await crew.form(place);
-    if ('shape' in form) return { form, seen };
-    tally.add(place.index, form);
-  }
-}
-
-interface Parts {
-  readonly crew: Crew;
-  readonly tally: Tally;
-  readonly form: Form;
-  /** For the first iteration: what is to be read, of which the first pictures have been looked at already. */
-  readonly first: Places;
-  readonly places: () => Places;
+/** The settings with the components that a jitter needs, where nobody has given them. */
+async function withComponents(
+  data: Dataset | AsyncIterable<Item>,
+  { phase, transform: own, workers, signal }: LoaderOptions,
+): Promise<TransformOptions | undefined> {
+  if (!('reader' in data) || phase !== 'train') return undefined;
+  const transform = { ...data.transform, ...own };
+  if (!transform.jitter || transform.components) return undefined;
+  const limits = { ...(workers !== undefined && { workers }), ...(signal && { signal }) };
+  return { ...transform, components: await colourComponents(data, { transform, ...limits }) };
 }
 
 /**
@@ -103,18 +49,21 @@ interface Parts {
 export class Loader implements AsyncIterable<Batch>, AsyncDisposable {
   /** Shape (C, H, W) of its pictures, as found in the first readable item. */
   readonly shape: Shape;
-  readonly #parts: Parts;
-  #first: Places | undefined;
+  readonly #opened: Opened;
   #iterating = false;
 
-  constructor(
-    readonly dataset: Dataset,
-    readonly options: Settled,
-    parts: Parts,
-  ) {
-    this.shape = parts.form.shape;
-    this.#parts = parts;
-    this.#first = parts.first;
+  constructor(opened: Opened) {
+    this.#opened = opened;
+    this.shape = opened.form.shape;
+  }
+
+  get dataset(): Dataset {
+    return this.#opened.dataset;
+  }
+
+  /** With their defaults. */
+  get options(): Settled {
+    return this.#opened.options;
   }
 
   /** Length of the dataset; Infinity for items that come by themselves. */
@@ -124,7 +73,7 @@ export class Loader implements AsyncIterable<Batch>, AsyncDisposable {
 
   /** All pictures that were left out so far, each once. */
   get bad(): Batch['bad'] {
-    return this.#parts.tally.bad;
+    return this.#opened.tally.bad;
   }
 
   /**
@@ -145,38 +94,26 @@ export class Loader implements AsyncIterable<Batch>, AsyncDisposable {
       }
     } finally {
       this.#iterating = false;
-      this.#parts.crew.forget(new DisposedError('loader: its iteration has ended'));
+      this.#opened.crew.forget(new DisposedError('loader: its iteration has ended'));
       await batches.return(undefined);
     }
   }
 
   #batches(): AsyncGenerator<Filled> {
-    const { crew, form, tally, places } = this.#parts;
-    const { batch, signal, transform, start } = this.options;
+    const { form } = this.#opened;
+    const { batch, signal, transform, start, oversample, workers } = this.options;
     const { length, labelShape } = this.dataset;
-    const source = this.#first ?? places();
-    this.#first = undefined;
-    const crops = this.options.oversample ? CROPS : 1;
-    const size = Math.ceil(batch / crew.size);
-    const most = Math.max(1, Math.min(size, Math.floor(PIECE / (crops * count(form.shape)))));
-    const make = async (): Promise<Done | undefined> => {
-      const task = { places: await source.take(most), form };
-      return task.places.length > 0 ? { task, piece: await crew.make(task) } : undefined;
-    };
-    const counted = async function* (): AsyncGenerator<Done> {
-      for await (const done of ahead(Infinity, Math.max(2 * crew.size, Math.ceil(batch / most)), make)) {
-        tally.count(done);
-        yield done;
-      }
-    };
+    const crops = oversample ? CROPS : 1;
+    const most = Math.min(Math.ceil(batch / workers), Math.floor(PIECE / (crops * count(form.shape))));
+    const pieces = this.#opened.pieces(Math.max(1, most), batch);
     const normal = normalOf(transform, form.shape);
     const windows = extentsOf(transform.mean) !== undefined;
-    return fill(counted(), { batch, crops, form, labelShape, normal, length, start, windows }, new Pace(signal));
+    return fill(pieces, { batch, crops, form, labelShape, normal, length, start, windows }, new Pace(signal));
   }
 
   /** Ends the threads; an iteration that waits fails. Also the end of `await using`. */
   async close(): Promise<void> {
-    await this.#parts.crew.close();
+    await this.#opened.crew.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

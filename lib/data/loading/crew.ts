@@ -3,7 +3,7 @@ import type { Worker } from 'node:worker_threads';
 import 'sharp';
 import { CortadoError, DisposedError, errorOf, OutOfMemoryError } from '../../errors.js';
 import { startThread } from '../../thread.js';
-import type { BadPicture, Form, Piece, Place, Setup, Task } from './piece.js';
+import type { BadPicture, Form, Piece, Place, Setup, Sums, SumTask, Task } from './piece.js';
 import type { Answer, Request } from './worker.js';
 
 interface Job {
@@ -57,6 +57,12 @@ export class Crew {
   async make(task: Task): Promise<Piece> {
     const answer = await this.#ask({ kind: 'make', task });
     return (answer as Extract<Answer, { kind: 'make' }>).piece;
+  }
+
+  /** Has pictures added up, as make() has them made. */
+  async sum(task: SumTask): Promise<Sums> {
+    const answer = await this.#ask({ kind: 'sum', task });
+    return (answer as Extract<Answer, { kind: 'sum' }>).sums;
   }
 
   /** Gives up what was asked for and is not made: it fails with the reason. */

@@ -7,6 +7,7 @@ import type { Item } from '../dataset.js';
 import { unreadable } from '../place.js';
 import { cutPixels, cutPlanes, type Cut, type Pixel } from './cut.js';
 import { Draw } from './draw.js';
+import { checkLabel } from './labels.js';
 import { CROPS, type Form, type Piece, type Position, type Setup } from './piece.js';
 
 /** Room for the results of some pictures, one crop behind the other. */
@@ -97,6 +98,7 @@ export class PictureMaker {
     if (label.length !== room.labels.length)
       throw new FormatError(`${item.name}: expected ${room.labels.length} numbers as its label, got ${label.length}`);
     room.labels.set(label);
+    for (const value of label) checkLabel(item.name, value, this.setup.classes);
   }
 
   async #open({ name, picture }: Item): Promise<Source> {

@@ -23,6 +23,8 @@ export interface LoaderOptions {
   readonly mostBad?: number;
   /** In evaluation: ten crops of each picture (corners and middle, plain and mirrored), one behind the other; labels once. Default false. */
   readonly oversample?: boolean;
+  /** How many classes there are: an item whose label is not from 0 to one less is an error before the first batch, or bad where labels are known only when items are read. Default: any label will do. */
+  readonly classes?: number;
   /** What happens to each picture, in place of the same settings of the dataset. */
   readonly transform?: TransformOptions;
   /** Ends the loader. */
@@ -30,7 +32,8 @@ export interface LoaderOptions {
 }
 
 /** Options with their defaults. */
-export interface Settled extends Required<Omit<LoaderOptions, 'signal' | 'shuffle'>> {
+export interface Settled extends Required<Omit<LoaderOptions, 'signal' | 'shuffle' | 'classes'>> {
+  readonly classes: number | undefined;
   /** Seed of the order; undefined: that of the dataset. */
   readonly shuffle: number | undefined;
   readonly signal: AbortSignal | undefined;
@@ -38,7 +41,7 @@ export interface Settled extends Required<Omit<LoaderOptions, 'signal' | 'shuffl
 
 /** Fills in what was left out. @throws {UsageError} */
 export function checkOptions(options: LoaderOptions, dataset: Dataset): Settled {
-  const { batch, phase, seed = 1, oversample = false, signal } = options;
+  const { batch, phase, seed = 1, oversample = false, classes, signal } = options;
   const training = phase === 'train';
   const { length } = dataset;
   const {
@@ -56,16 +59,20 @@ export function checkOptions(options: LoaderOptions, dataset: Dataset): Settled 
   whole('mostBad', mostBad, 0);
   whole('start.epoch', start.epoch, 0);
   whole('start.place', start.place, 0, length - 1);
+  if (classes !== undefined) whole('classes', classes, 1);
   if (epochs !== Infinity) whole('epochs', epochs, 1);
   if (typeof shuffle === 'number') whole('shuffle', shuffle, 0);
   if (shuffle !== false && !Number.isFinite(length))
     throw new UsageError('shuffle: expected false for items that come by themselves, got a random order');
   if (oversample && (training || transform.crop === undefined))
     throw new UsageError('oversample: expected phase test and a crop, of which it takes ten');
-  if (training && transform.jitter && !transform.components)
+  const { jitter = 0 } = transform;
+  if (!(Number.isFinite(jitter) && jitter >= 0))
+    throw new UsageError(`jitter: expected a finite number of at least 0, got ${jitter}`);
+  if (training && jitter > 0 && !transform.components)
     throw new UsageError('jitter: expected the components of the colours, got none');
   return {
-    ...{ batch, phase, seed, workers, start, epochs, mostBad, oversample, transform, signal },
+    ...{ batch, phase, seed, workers, start, epochs, mostBad, oversample, classes, transform, signal },
     shuffle: shuffle === true ? seed : shuffle === false ? undefined : shuffle,
   };
 }

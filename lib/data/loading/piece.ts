@@ -40,6 +40,8 @@ export interface Setup {
   /** Extents of a picture of means. */
   readonly mean: readonly [height: number, width: number] | undefined;
   readonly labelShape: Shape;
+  /** Labels are below; undefined: any will do. */
+  readonly classes: number | undefined;
   /** Cuts anywhere, mirrors and jitters; otherwise takes the middle. */
   readonly random: boolean;
   readonly seed: number;
@@ -65,6 +67,17 @@ export interface Piece {
   /** As in `Images`. */
   readonly shift: Float32Array | undefined;
   readonly bad: readonly (BadPicture & { readonly at: number })[];
+}
+
+/** Items to be added up: pixel by pixel, or their colours. */
+export interface SumTask extends Task {
+  readonly of: 'pixels' | 'colours';
+}
+
+/** What the pictures of a task add up to. */
+export interface Sums extends Pick<Piece, 'at' | 'bad'> {
+  /** Of pixels: (C, H, W). Of colours: the products (C + 1, C + 1) of the channels, and of 1, over all pixels. */
+  readonly values: Float64Array;
 }
 
 /** Crops of one picture. */

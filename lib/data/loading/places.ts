@@ -1,3 +1,4 @@
+import { UsageError } from '../../errors.js';
 import type { Dataset, Item } from '../dataset.js';
 import { Order } from '../order.js';
 import type { Place, Position } from './piece.js';
@@ -79,10 +80,23 @@ export class GivenPlaces implements Places {
       const { done, value } = (await this.#items.next()) as IteratorResult<Item, undefined>;
       if (done) break;
       const place = this.#place++;
-      if (place >= this.first) taken.push({ epoch: 0, place, index: place, ref: trimmed(value) });
+      if (place >= this.first) taken.push({ epoch: 0, place, index: place, ref: trimmed(checkItem(value)) });
     }
     return taken;
   }
+}
+
+/** Callers in JavaScript may hand in anything. @throws {UsageError} */
+function checkItem(item: Item): Item {
+  const { name, picture, label } = (item ?? {}) as Partial<Item>;
+  const stored = (picture ?? {}) as { encoded?: unknown; pixels?: unknown; shape?: unknown };
+  const encoded = typeof stored.encoded === 'string' || stored.encoded instanceof Uint8Array;
+  const pixels = stored.pixels instanceof Uint8Array || stored.pixels instanceof Float32Array;
+  const labelled = typeof label === 'number' || label instanceof Float32Array;
+  if (typeof name === 'string' && labelled && (encoded || (pixels && Array.isArray(stored.shape)))) return item;
+  throw new UsageError(
+    'items: expected { name, picture, label }, the picture as { encoded } or { pixels, shape }, got something else',
+  );
 }
 
 /** A view takes all of its buffer along when it is handed to a thread. */

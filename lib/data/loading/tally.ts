@@ -1,6 +1,5 @@
 import { FormatError } from '../../errors.js';
-import type { Done } from './batches.js';
-import type { BadPicture } from './piece.js';
+import type { BadPicture, Piece, Place } from './piece.js';
 
 /** Counts the pictures of a dataset that cannot be read, each once, and gives up when they are too many. */
 export class Tally {
@@ -20,9 +19,9 @@ export class Tally {
   }
 
   /** @throws {FormatError} when there are more than `most`, or nothing but bad pictures */
-  count({ task, piece }: Done): void {
-    this.#inARow = piece.at.length > 0 ? 0 : this.#inARow + piece.bad.length;
-    for (const { at, name, reason } of piece.bad) this.add(task.places[at]!.index, { name, reason });
+  count(places: readonly Place[], { at: good, bad }: Pick<Piece, 'at' | 'bad'>): void {
+    this.#inARow = good.length > 0 ? 0 : this.#inARow + bad.length;
+    for (const { at, name, reason } of bad) this.add(places[at]!.index, { name, reason });
     this.#check(this.#inARow >= this.length);
   }
 

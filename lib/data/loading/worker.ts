@@ -3,18 +3,21 @@ import { CortadoError, FormatError } from '../../errors.js';
 import type { Item } from '../dataset.js';
 import { open } from '../readers.js';
 import { PictureMaker } from './maker.js';
-import type { BadPicture, Form, Piece, Place, Setup, Task } from './piece.js';
+import type { BadPicture, Form, Piece, Place, Setup, Sums, SumTask, Task } from './piece.js';
+import { sumColours, sumPixels } from './sums.js';
 
 /** What a thread is told. */
 export type Request =
   | { readonly kind: 'form'; readonly place: Place }
   | { readonly kind: 'make'; readonly task: Task }
+  | { readonly kind: 'sum'; readonly task: SumTask }
   | { readonly kind: 'close' };
 
 /** What it answers, in the order of the requests. */
 export type Answer =
   | { readonly kind: 'form'; readonly form: Form | BadPicture }
   | { readonly kind: 'make'; readonly piece: Piece }
+  | { readonly kind: 'sum'; readonly sums: Sums }
   | { readonly kind: 'failed'; readonly code: string; readonly message: string };
 
 const setup = workerData as Setup;
@@ -61,6 +64,12 @@ async function make({ places, form }: Task): Promise<Piece> {
   return { at, names, pixels, labels, windows, shift, bad };
 }
 
+async function sum({ of, ...task }: SumTask): Promise<Sums> {
+  const { pixels, at, bad } = await make(task);
+  const add = of === 'pixels' ? sumPixels : sumColours;
+  return { at, bad, values: add(pixels, task.form.shape, at.length) };
+}
+
 function badPicture({ message }: CortadoError, place: Place, item: Item | undefined): BadPicture {
   const name = item?.name ?? `${setup.name}, item ${place.index}`;
   const known = [`${name}: `, `${setup.name}: `].find((start) => message.startsWith(start)) ?? '';
@@ -70,6 +79,7 @@ function badPicture({ message }: CortadoError, place: Place, item: Item | undefi
 async function answer(request: Exclude<Request, { kind: 'close' }>): Promise<Answer> {
   try {
     if (request.kind === 'form') return { kind: 'form', form: await formOf(request.place) };
+    if (request.kind === 'sum') return { kind: 'sum', sums: await sum(request.task) };
     return { kind: 'make', piece: await make(request.task) };
   } catch (error) {
     if (error instanceof CortadoError) return { kind: 'failed', code: error.code, message: error.message };

@@ -46,6 +46,7 @@ export async function imageFolder(path: string, options: ImageFolderOptions = {}
     reader: FILES,
     transform,
     ref: (index) => ({ path: files[index]!, label: firstBeyond(ends, index) }),
+    label: (index) => firstBeyond(ends, index),
   };
 }
 

@@ -44,6 +44,7 @@ export async function imageList(path: string, options: ImageListOptions = {}): P
       const file = files[index]!;
       return { path: isAbsolute(file) ? file : join(root, file), label: labels[index]! };
     },
+    label: (index) => labels[index]!,
   };
 }
 

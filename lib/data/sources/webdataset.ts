@@ -58,6 +58,7 @@ export async function webdataset(path: string, options: WebDatasetOptions = {}):
     reader: { kind: 'webdataset', shards } satisfies WebSpec as ReaderSpec,
     transform,
     ref: (index) => refs[index]!,
+    label: (index) => refs[index]!.label,
   };
 }
 
