@@ -1,6 +1,7 @@
 import { readTextFile } from './file.js';
 import { NetParameter, SolverParameter, type Message, type MessageType, type Net, type Solver } from './schema.js';
 import { parseText } from './text/parse.js';
+import { place, positionOf } from './text/position.js';
 import { upgradeNet, upgradeSolver, type Warn } from './upgrade.js';
 
 export { formatText } from './text/write.js';
@@ -25,5 +26,7 @@ export async function readNetDefinition(path: string, warn?: Warn): Promise<Net>
 /** Reads a solver; without a snapshot_prefix, snapshots are named after the file. @throws {FormatError} */
 export async function readSolver(path: string): Promise<Solver> {
   const solver = upgradeSolver(await readText(SolverParameter, path));
-  return { ...solver, snapshot_prefix: solver.snapshot_prefix ?? path.replace(/\.[^./\\]*$/, '') };
+  const named = { ...solver, snapshot_prefix: solver.snapshot_prefix ?? path.replace(/\.[^./\\]*$/, '') };
+  place(named, positionOf(solver));
+  return named;
 }

@@ -11,11 +11,12 @@ import {
   printJson,
   type ComputeOptions,
 } from './command.js';
-import { addModel, type ModelOptions } from './net.js';
+import { MODELS } from '../nets/open.js';
+import type { ModelOptions } from './net.js';
 import { findPictures } from './pictures.js';
 import { bar, colourful, paint } from './terminal.js';
 
-interface ClassifyOptions extends ComputeOptions, ModelOptions {
+interface ClassifyOptions extends ComputeOptions, Partial<ModelOptions> {
   readonly mean?: string;
   readonly scale?: number;
   readonly labels?: string;
@@ -36,12 +37,13 @@ interface Told {
 
 /** `cortado classify`: what a net sees in pictures. */
 export function register(program: Command): void {
-  const command = addModel(computing(addCommand(program, 'classify', 'tell what is on pictures')));
+  const command = computing(addCommand(program, 'classify', 'tell what is on pictures'));
   command
+    .option('--model <net>', `${MODELS} (default: what a checkpoint of "train --net" says)`)
     .argument('<image...>', 'files, folders, patterns, or - for standard input: JPEG, PNG, WebP, GIF, AVIF, TIFF, SVG')
     .option(
       '--weights <file>',
-      'caffemodel, gzipped or not (default: those that Cortado has, for cifar10-full and -quick)',
+      '.caffemodel, gzipped or not, .safetensors, .pth, .npz or .onnx (default: those that Cortado has, for cifar10-full and -quick)',
     )
     .option('--mean <mean>', 'values such as 104,117,123 (in the order of the channels), a .npy or a .binaryproto file')
     .option('--scale <factor>', 'multiplies pixels after the mean is taken off (default: 1)', finite)
@@ -65,9 +67,10 @@ function finite(text: string): number {
   throw new BadUsage(`--scale: expected a number, got '${text}'`);
 }
 
-async function classify(words: readonly string[], options: ClassifyOptions): Promise<void> {
-  const pictures = await findPictures(words);
-  const { model, json, rgb, top, verbose: _, ...settings } = options;
+async function classify(images: readonly string[], options: ClassifyOptions): Promise<void> {
+  const pictures = await findPictures(images);
+  const { json, rgb, top, verbose: _, ...words } = options;
+  const { model, ...settings } = subject(words);
   await using classifier = await openClassifier(model, { ...settings, ...(rgb && { channelOrder: 'rgb' }) });
   const answers: Told[] = [];
   for await (const { predictions = [], error } of classifier.each(
@@ -81,6 +84,14 @@ async function classify(words: readonly string[], options: ClassifyOptions): Pro
   }
   if (json) printJson(answers);
   if (answers.some(({ error }) => error !== undefined)) process.exitCode = 1;
+}
+
+/** A checkpoint says by itself what net it is of. */
+function subject<T extends Partial<ModelOptions>>(words: T): Omit<T, keyof ModelOptions> & ModelOptions {
+  const { model, weights, ...others } = words;
+  if (model !== undefined) return { ...others, model, ...(weights !== undefined && { weights }) };
+  if (weights?.endsWith('.safetensors')) return { ...others, model: weights };
+  throw new BadUsage('expected --model, or --weights with a checkpoint of "cortado train --net"');
 }
 
 /** With bars on a terminal; elsewhere a line of tab-separated fields for each class: image, rank, probability, class, label. */

@@ -6,6 +6,7 @@ import { measurePeak } from '../probe.js';
 import { Random } from '../random.js';
 import { addCommand, computing, note, positiveInteger, print, printJson, type ComputeOptions } from './command.js';
 import { learn, STEPS, type Learned, type Verdict } from './demo/learn.js';
+import { nameFrom, type Photos } from './demo/photos.js';
 import { classes, drawExample } from './demo/shapes.js';
 import { writeSheet } from './demo/sheet.js';
 import { paint, picture } from './terminal.js';
@@ -16,6 +17,7 @@ interface DemoOptions extends ComputeOptions {
   readonly batch: number;
   readonly seed: number;
   readonly sheet: string | false;
+  readonly photos?: readonly string[];
 }
 
 /** Means of the blue, green and red of ImageNet's pictures, as Caffe's nets take them off. */
@@ -27,12 +29,17 @@ const SHOWN = { columns: 4, rows: 2, size: 16 };
 /** `cortado demo`: shows on pictures that it draws itself what Cortado can do. */
 export function register(program: Command): void {
   computing(
-    addCommand(program, 'demo', 'time AlexNet and teach a small net to tell shapes apart, on pictures drawn here'),
+    addCommand(
+      program,
+      'demo',
+      'time AlexNet, teach a small net to tell shapes apart, and name what is on photographs',
+    ),
   )
     .option('--batch <n>', 'pictures of a run of AlexNet', positiveInteger, 4)
     .option('--seed <n>', 'of the pictures and the learning', positiveInteger, 1)
     .option('--sheet <file>', 'where to write a sheet of pictures with the answers', 'cortado-demo.png')
     .option('--no-sheet', 'write no sheet')
+    .option('--photos <path...>', 'photographs of yours to name too: files, folders, patterns')
     .action(demo);
 }
 
@@ -52,6 +59,7 @@ async function demo(options: DemoOptions): Promise<void> {
   const learned = await learn({ seed, device, threads, onStep }).finally(() => bar.stop());
   const sheet = learned.verdicts.slice(0, SHEET.columns * SHEET.rows);
   if (options.sheet !== false) await writeSheet(options.sheet, sheet.map(captioned), SHEET.columns);
+  const photos = await nameFrom(options.photos ?? [], options);
   if (options.json) {
     const { verdicts, ...result } = learned;
     const answers = verdicts.map(({ label, guess, confidence }) => ({
@@ -62,9 +70,10 @@ async function demo(options: DemoOptions): Promise<void> {
     printJson({
       alexnet: timing,
       learning: { ...result, answers },
+      photos: { ...photos, seen: photos.seen.map(({ name, predictions }) => ({ image: name, predictions })) },
       ...(options.sheet !== false && { sheet: options.sheet }),
     });
-  } else print(await formatLearned(learned, options.sheet));
+  } else print(`${await formatLearned(learned, options.sheet)}\n\n${await formatPhotos(photos)}`);
 }
 
 async function timeAlexnet({ batch, device, threads, seed }: DemoOptions): Promise<Timing> {
@@ -100,6 +109,20 @@ async function formatLearned({ seconds, steps, accuracy, verdicts }: Learned, sh
     `${(100 * accuracy).toFixed(1)}% of ${verdicts.length} unseen pictures right (${right}), after ${steps} steps in ${seconds.toFixed(1)} s`,
     ...(sheet === false ? [] : [`more of them: ${sheet}`]),
   ].join('\n');
+}
+
+async function formatPhotos({ net, accuracy, classes, seen }: Photos): Promise<string> {
+  const lines = [
+    `${paint('bold', net)}, whose weights come with Cortado, names ${(100 * accuracy).toFixed(2)}% of CIFAR-10's 10,000 test pictures rightly.`,
+  ];
+  for (const { name, image, predictions } of seen) {
+    const answers = predictions.map(({ label, score }) => `${label} ${Math.round(100 * score)}%`);
+    const small = picture(await resizeImage(image, SHOWN.size, SHOWN.size));
+    lines.push('', name, ...small.map((line, i) => (answers[i] === undefined ? line : `${line}  ${answers[i]}`)));
+  }
+  if (seen.length === 0)
+    lines.push(`Photographs of yours: "cortado demo --photos FOLDER". It knows ${classes.join(', ')}.`);
+  return lines.join('\n');
 }
 
 function caption({ guess, label, confidence }: Verdict): string {

@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { Option } from 'commander';
 import { toDot } from '../dot.js';
 import { addCommand, positiveInteger, print, printJson, type SharedOptions } from './command.js';
-import { openNet } from '../tasks/open-net.js';
+import { openNet } from '../nets/open.js';
 import { addModel, type ModelOptions } from './net.js';
 
 interface DrawOptions extends SharedOptions, ModelOptions {

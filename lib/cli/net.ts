@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { READY_NAMES } from '../tasks/open-net.js';
+import { MODELS } from '../nets/open.js';
 
 export interface ModelOptions {
   readonly model: string;
@@ -8,5 +8,5 @@ export interface ModelOptions {
 
 /** Adds --model. */
 export function addModel(command: Command): Command {
-  return command.requiredOption('--model <net>', `a prototxt file, or one of ${READY_NAMES.join(', ')}`);
+  return command.requiredOption('--model <net>', MODELS);
 }

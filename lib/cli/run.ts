@@ -10,7 +10,7 @@ import { readNpy, writeNpy } from '../npy.js';
 import { format, same, type Shape } from '../shape.js';
 import type { Tensor, TensorData } from '../tensor.js';
 import { addCommand, BadUsage, computing, print, printJson, type ComputeOptions } from './command.js';
-import { openNet, type OpenNet } from '../tasks/open-net.js';
+import { openNet, type OpenNet } from '../nets/open.js';
 import { addModel, type ModelOptions } from './net.js';
 
 /** Paths by what they are for. */

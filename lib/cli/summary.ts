@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { formatSummary, summarize } from '../table.js';
 import { addCommand, positiveInteger, print, printJson, type SharedOptions } from './command.js';
-import { openNet } from '../tasks/open-net.js';
+import { openNet } from '../nets/open.js';
 import { addModel, type ModelOptions } from './net.js';
 
 interface SummaryOptions extends SharedOptions, ModelOptions {

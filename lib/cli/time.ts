@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { measurePeak } from '../probe.js';
 import { align } from '../table.js';
 import { addCommand, computing, positiveInteger, print, printJson, type ComputeOptions } from './command.js';
-import { openNet } from '../tasks/open-net.js';
+import { openNet } from '../nets/open.js';
 import { addModel, type ModelOptions } from './net.js';
 import { timeNet, type PassTime, type Timing } from './timing.js';
 

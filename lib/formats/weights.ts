@@ -25,20 +25,29 @@ export async function readWeights(
 }
 
 async function matched(graph: Graph, set: TensorSet): Promise<Record<string, Tensor<TensorData>>> {
-  const names = new Map(graph.parameters.map((value) => [value, nameIn(set, value)]));
-  const missing = graph.parameters.filter((value) => names.get(value) === undefined).map(({ name }) => name);
+  const missing = graph.parameters.filter((value) => nameIn(set, value) === undefined).map(({ name }) => name);
   if (missing.length > 0) {
     const more = missing.length > 5 ? ` and ${missing.length - 5} more` : '';
     throw new FormatError(
       `${set.where}: expected the parameters of ${graph.name}, got none called ${missing.slice(0, 5).join(', ')}${more}`,
     );
   }
+  return findWeights(graph.parameters, set);
+}
+
+/** The parameters that a set of tensors has; others are left out. @throws {FormatError | ShapeError} as `readWeights` */
+export async function findWeights(
+  parameters: readonly Value[],
+  set: TensorSet,
+): Promise<Record<string, Tensor<TensorData>>> {
   const made: [string, Tensor<TensorData>][] = [];
-  for (const [value, name] of names) {
-    const { shape } = set.tensors.get(name!)!;
+  for (const value of parameters) {
+    const name = nameIn(set, value);
+    if (name === undefined) continue;
+    const { shape } = set.tensors.get(name)!;
     if (!same(shape, value.shape))
       throw new ShapeError(`${set.where}: ${name}: expected shape ${format(value.shape)}, got ${format(shape)}`);
-    made.push([value.name, toTensor(await set.read(name!), `${set.where}: ${name}`)]);
+    made.push([value.name, toTensor(await set.read(name), `${set.where}: ${name}`)]);
   }
   return Object.fromEntries(made);
 }

@@ -1,18 +1,20 @@
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import type { TransformOptions } from '../data/index.js';
 import { FormatError, UsageError } from '../errors.js';
 import type { Graph } from '../graph.js';
 import { readMean, type Mean, type PreprocessOptions } from '../images/index.js';
+import { openNet } from '../nets/open.js';
+import { openSaved } from '../nets/saved.js';
 import { count } from '../shape.js';
 import type { Tensor } from '../tensor.js';
 import { isTrained, trained } from '../trained.js';
 import { readLabels } from './answers.js';
-import { openNet } from './open-net.js';
 import { answerOf } from './picture-spec.js';
 
 /** What makes a graph a classifier of pictures. Whatever is left out, the net's own entry or file says. */
 export interface NetOptions extends Omit<PreprocessOptions, 'mean'> {
-  /** A .caffemodel, gzipped or not, or .caffemodel.h5. Default: those that come with Cortado. */
+  /** A .caffemodel, gzipped or not, or any other file of tensors. Default: those that come with Cortado or the net's file. */
   readonly weights?: string;
   /** Numbers in the order of the net's channels, a picture of means, or a text or file as `readMean` takes it. Default 0. */
   readonly mean?: Mean | string;
@@ -54,20 +56,19 @@ const READY: Readonly<Record<string, NetOptions>> = {
 };
 
 /**
- * Opens a net by the name of a ready-made one, or from a path: a prototxt, a description in JSON (`NetOptions` and
- * `model`, paths relative to it), or a folder with one that is called `cortado.json`. `options` go before what these say.
+ * Opens a net by the name of a ready-made one, or from a path: a prototxt or ONNX file, a checkpoint that says what net it
+ * is of, a description in JSON (`NetOptions` and `model`, paths relative to it), or a folder with one that is called
+ * `cortado.json`. `options` go before what these say.
  * @throws {UsageError} for a name that is none, or a net without weights
  * @throws {FormatError} for files that are not what they should be
  */
 export async function describeNet(source: string, options: NetOptions = {}): Promise<DescribedNet> {
   const { model, ...described } = await readDescription(source);
-  const wanted = { ...(Object.hasOwn(READY, model) ? READY[model] : {}), ...described, ...defined(options) };
-  const { weights, mean, labels, embedding, ...picture } = wanted;
-  const own = weights === undefined && isTrained(model) ? await trained(model) : undefined;
-  if (weights === undefined && !own) throw new UsageError(`weights: expected a file, since none come with ${model}`);
-  const net = own ?? (await openNet({ model, ...(weights !== undefined && { weights }) }));
-  const means = typeof mean === 'string' ? await readMean(mean) : (mean ?? own?.mean);
-  const names = typeof labels === 'string' ? await readLabels(labels) : (labels ?? own?.classes);
+  const given = defined({ ...described, ...defined(options) });
+  const { net, known } = await openKnown(model, given.weights);
+  const { weights: _, mean, labels, embedding, ...picture } = { ...known, ...given };
+  const means = typeof mean === 'string' ? await readMean(mean) : mean;
+  const names = typeof labels === 'string' ? await readLabels(labels) : labels;
   checkLabels(net.graph, names, typeof labels === 'string' ? labels : 'labels');
   return {
     graph: net.graph,
@@ -75,6 +76,38 @@ export async function describeNet(source: string, options: NetOptions = {}): Pro
     picture: { ...picture, ...(means !== undefined && { mean: means }) },
     labels: names,
     embedding,
+  };
+}
+
+interface Known {
+  readonly net: Pick<DescribedNet, 'graph' | 'weights'>;
+  /** What is known of the net's pictures and classes. */
+  readonly known: NetOptions;
+}
+
+async function openKnown(model: string, weights: string | undefined): Promise<Known> {
+  if (model.endsWith('.safetensors')) {
+    const { classes, transform, ...net } = await openSaved(model);
+    return { net, known: { ...ofTransform(transform), ...(classes && { labels: classes }) } };
+  }
+  const known = Object.hasOwn(READY, model) ? READY[model]! : {};
+  if (weights !== undefined) return { net: await openNet({ model, weights }), known };
+  if (isTrained(model)) {
+    const { classes, mean, ...net } = await trained(model);
+    return { net, known: { ...known, mean, labels: classes } };
+  }
+  const net = await openNet({ model });
+  if (Object.keys(net.weights).length > 0) return { net, known };
+  throw new UsageError(`weights: expected a file, since none come with ${model}`);
+}
+
+/** What training did to whole pictures, so far as it does not hang on chance. */
+function ofTransform({ mean, scale, channelOrder, resize }: TransformOptions): NetOptions {
+  return {
+    ...(mean !== undefined && { mean }),
+    ...(scale !== undefined && { scale }),
+    ...(channelOrder && channelOrder !== 'asis' && { channelOrder }),
+    ...(resize !== undefined && { resize, keepAspect: typeof resize === 'number' }),
   };
 }
 

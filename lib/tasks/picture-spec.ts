@@ -2,6 +2,7 @@ import { GraphError, ShapeError, UsageError } from '../errors.js';
 import type { Graph, Value } from '../graph.js';
 import { normalization, type CutOptions, type Normalization, type PreprocessOptions } from '../images/index.js';
 import { count, pair } from '../shape.js';
+import { scoresOf } from '../train/index.js';
 import { results } from '../wanted.js';
 
 /** What a net wants of a picture, every choice made. */
@@ -64,10 +65,11 @@ function imageInput(graph: Graph): string {
   throw new GraphError(`${graph.name}: expected one input of pictures (N, C, H, W), got ${got.join(', ') || 'none'}`);
 }
 
-/** The output that says how likely each class is. @throws {GraphError} when there is none */
+/** The output that says how likely each class is, or what a loss makes of it. @throws {GraphError} when there is none */
 export function answerOf(graph: Graph): Value {
-  const output = results(graph).at(-1);
-  if (output && count(output.shape, 1) > 1) return output;
+  const judged = Object.keys(graph.inputs).flatMap((name) => scoresOf(graph, name) ?? []);
+  const output = [results(graph).at(-1), ...judged].find((value) => value && count(value.shape, 1) > 1);
+  if (output) return output;
   throw new GraphError(
     `${graph.name}: expected an output with a number for each class, got none; is it a deploy.prototxt?`,
   );

@@ -4,7 +4,8 @@ import { count } from '../shape.js';
 import type { Tensor } from '../tensor.js';
 import { Feeder } from './feeder.js';
 import { Inputs, type InputNames } from './inputs.js';
-import type { Batch, Source } from './source.js';
+import type { Batch } from '../data/loader.js';
+import type { Source } from './feeder.js';
 import type { Evaluation } from './step.js';
 
 export interface EvaluateOptions {

@@ -1,5 +1,12 @@
 import { UsageError } from '../errors.js';
-import type { Batch, Source } from './source.js';
+import type { Batch, Loader } from '../data/loader.js';
+
+/** What a training needs of a `Loader`; anything of that shape will do. */
+export type Source = AsyncIterable<Batch> &
+  Pick<Loader, 'shape' | 'pictures'> & {
+    readonly dataset: Pick<Loader['dataset'], 'name' | 'classes'>;
+    readonly options: Pick<Loader['options'], 'batch'>;
+  };
 
 /** A batch, and how long there was nothing else to do than wait for it. */
 export interface Taken {

@@ -3,7 +3,8 @@ import type { Feed } from '../feed.js';
 import type { Graph, Node, Value } from '../graph.js';
 import type { Model } from '../model.js';
 import { format, same } from '../shape.js';
-import type { Batch, Source } from './source.js';
+import type { Batch } from '../data/loader.js';
+import type { Source } from './feeder.js';
 
 /** Which inputs of a net take the pictures and the labels of a batch. */
 export interface InputNames {

@@ -7,7 +7,7 @@ import { notFinite } from './diverged.js';
 import { Means, scalars } from './evaluate.js';
 import type { Feeder } from './feeder.js';
 import type { Inputs } from './inputs.js';
-import type { Batch } from './source.js';
+import type { Batch } from '../data/loader.js';
 import { statisticsOf, type Statistics } from './statistics.js';
 import type { StepStatistics, TrainStep } from './step.js';
 

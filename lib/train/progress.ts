@@ -1,6 +1,6 @@
 import { FormatError } from '../errors.js';
 import { applyCheckpoint, readCheckpoint } from './checkpoint.js';
-import type { Position } from './source.js';
+import type { Position } from '../data/loader.js';
 
 /** The best evaluation so far. */
 export interface Best {

@@ -1,4 +1,4 @@
-import type { BadPicture } from './source.js';
+import type { BadPicture } from '../data/loader.js';
 import type { Statistics } from './statistics.js';
 
 /** What an iteration of a training came to. */

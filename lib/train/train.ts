@@ -10,7 +10,7 @@ import { iterate, type Iteration, type Supplies } from './iterate.js';
 import { Judge, measureOf } from './judge.js';
 import { Keeper, type CheckpointOptions } from './keeper.js';
 import { withProgress, type Progress } from './progress.js';
-import type { Source } from './source.js';
+import type { Source } from './feeder.js';
 import type { Evaluation, NotSaved, Saved, TrainStep } from './step.js';
 
 export interface EvaluationOptions {
@@ -72,6 +72,14 @@ export async function* train(
   using feeder = new Feeder(loader, options.signal);
   const supplies = { model, inputs: course.inputs, feeder, signal: options.signal };
   while (!course.over) yield await course.step(supplies);
+}
+
+/**
+ * Checks all that `train` would check before its first iteration: for programs that have other things to do first.
+ * @throws what `train` throws
+ */
+export async function checkTraining(model: Model, loader: Source, options: TrainOptions): Promise<void> {
+  await using _ = await Course.begin(model, loader, options);
 }
 
 /** A training under way: what comes around its iterations. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
@@ -13,6 +13,10 @@ interface Result {
   readonly alexnet: Timing;
   readonly learning: { readonly accuracy: number; readonly answers: readonly { shape: string; answer: string }[] };
   readonly sheet: string;
+  readonly photos: {
+    readonly accuracy: number;
+    readonly seen: readonly { readonly image: string; readonly predictions: readonly unknown[] }[];
+  };
 }
 
 describe('cortado demo', () => {
@@ -33,9 +37,14 @@ describe('cortado demo', () => {
     const folder = mkdtempSync(join(tmpdir(), 'cortado-'));
     try {
       const sheet = join(folder, 'sheet.png');
-      const { code, stdout, stderr } = cli(['demo', '--batch', '1', '--sheet', sheet, '--json']);
+      const photo = join(folder, 'photo.jpg');
+      await sharp({ create: { width: 40, height: 30, channels: 3, background: 'skyblue' } }).toFile(photo);
+      const { code, stdout, stderr } = cli(['demo', '--batch', '1', '--sheet', sheet, '--json', '--photos', photo]);
       assert.equal(code, 0, stderr);
-      const { alexnet, learning } = JSON.parse(stdout) as Result;
+      const { alexnet, learning, photos } = JSON.parse(stdout) as Result;
+      const card = readFileSync(join(import.meta.dirname, '..', '..', 'lib', 'trained', 'README.md'), 'utf8');
+      assert.ok(card.includes(`| ${(100 * photos.accuracy).toFixed(2)} % |`), 'the accuracy is that of the model card');
+      assert.deepEqual([photos.seen.length, photos.seen[0]!.image, photos.seen[0]!.predictions.length], [1, photo, 3]);
       assert.equal(alexnet.name, 'AlexNet');
       assert.ok(alexnet.backward!.milliseconds > 0);
       const right = learning.answers.filter(({ shape, answer }) => shape === answer).length;

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { realData } from '../support/cases.js';
+import { colourFolder } from '../support/training.js';
 
 const root = resolve(import.meta.dirname, '..', '..');
 
@@ -36,6 +39,17 @@ describe('the examples', function () {
 
   it('embed it from worker threads', () => {
     assert.match(node('examples/worker.mjs'), /^picture of 0\.25: class \d\npicture of 0\.75: class \d\n$/);
+  });
+
+  it('teach AlexNet what is on pictures', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'cortado-example-'));
+    try {
+      await colourFolder(folder, 1);
+      const output = node('examples/train.mjs', folder, '10', '2');
+      assert.match(output, /^10 \d+\.\d{3} \d+ images\/s\n\d+\.\d% of 3 pictures right\n$/);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it('name what is on a picture', function () {

@@ -35,7 +35,7 @@ describe('cortado summary', () => {
     }
     const { code, stderr } = await inProcess(['summary', '--model', 'resnet']);
     assert.equal(code, 2);
-    assert.match(stderr, /^cortado: model: expected a prototxt file or one of alexnet, [^\n]*"resnet"\n$/);
+    assert.match(stderr, /^cortado: model: expected a prototxt or ONNX file, or one of alexnet, [^\n]*"resnet"\n$/);
   });
 });
 

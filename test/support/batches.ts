@@ -1,7 +1,8 @@
 import { setTimeout } from 'node:timers/promises';
 import type { Tensor } from '../../lib/index.js';
 import { Random } from '../../lib/index.js';
-import type { Batch, Position, Source } from '../../lib/train/source.js';
+import type { Batch, Position } from '../../lib/data/index.js';
+import type { Source } from '../../lib/train/index.js';
 
 export interface FakeOptions {
   readonly batch?: number;

@@ -1,14 +1,13 @@
-/** A training that writes a checkpoint after every iteration and goes on from the newest: `killed.ts PREFIX`. */
-import { resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+/**
+ * A training that writes a checkpoint after every iteration and goes on from the newest:
+ * `killed.ts PREFIX FOLDER ITERATIONS`, with pictures in folders of classes.
+ */
 import { compile, dense, dropout, graph, input, rates, relu, sgd, softmaxLoss } from '../../lib/index.js';
-import { listCheckpoints, loadCheckpoint, pruneCheckpoints, saveCheckpoint } from '../../lib/train/index.js';
-import { labels, noise } from './nets.js';
+import { imageFolder, openLoader } from '../../lib/data/index.js';
+import { listCheckpoints, restoreTraining, train } from '../../lib/train/index.js';
 
-/** So many that fifty kills do not reach the end. */
-export const ITERATIONS = 600;
-export const solver = sgd({
-  rate: rates.step({ base: 0.05, gamma: 0.5, every: 100 }),
+const solver = sgd({
+  rate: rates.step({ base: 0.01, gamma: 0.5, every: 100 }),
   momentum: 0.9,
   weightDecay: 1e-4,
 });
@@ -16,18 +15,17 @@ export const solver = sgd({
 /** Its masks hang on the random state. */
 const net = graph({ data: input([3, 8, 8]), label: input([]) }, ({ data, label }) => {
   const hidden = dropout(relu(dense(data, { name: 'hidden', units: 256 }), {}));
-  return { loss: softmaxLoss(dense(hidden, { name: 'fc', units: 5 }), label) };
+  return { loss: softmaxLoss(dense(hidden, { name: 'fc', units: 3 }), label) };
 });
 
-if (fileURLToPath(import.meta.url) === resolve(process.argv[1] ?? '')) {
-  const prefix = process.argv[2]!;
-  await using model = await compile(net, { batch: 4, solver });
-  const [newest] = await listCheckpoints(prefix);
-  const position = newest === undefined ? 0 : Number((await loadCheckpoint(model, newest)).position);
-  console.log('begins');
-  for (let i = position; i < ITERATIONS; i++) {
-    await model.step({ data: noise([4, 3, 8, 8], i), label: labels(4, 5, i) });
-    await saveCheckpoint(model, prefix, { position: String(i + 1) });
-    await pruneCheckpoints(prefix, 2);
-  }
-}
+const [prefix = '', folder = '', iterations = '0'] = process.argv.slice(2);
+await using model = await compile(net, { batch: 5, solver });
+const [newest] = await listCheckpoints(prefix);
+const progress = newest === undefined ? undefined : await restoreTraining(model, newest);
+const pictures = await imageFolder(folder, { resize: [10, 10], crop: [8, 8], mirror: true, mean: 128, scale: 1 / 64 });
+const start = progress && { start: progress.position };
+await using loader = await openLoader(pictures, { batch: 5, phase: 'train', workers: 1, ...start });
+const options = { iterations: Number(iterations), averageLoss: 7, checkpoint: { prefix, every: 1, keep: 2 } };
+console.log('begins');
+for await (const { checkpoint } of train(model, loader, { ...options, ...(progress && { progress }) }))
+  if (!checkpoint || 'error' in checkpoint) throw new Error('expected a checkpoint');

@@ -30,7 +30,7 @@ import {
   type TrainOptions,
   type TrainStep,
 } from '../../lib/train/index.js';
-import type { Source } from '../../lib/train/source.js';
+import type { Source } from '../../lib/train/index.js';
 import { fakeLoader } from '../support/batches.js';
 
 /** With dropout, whose masks hang on the random state. */

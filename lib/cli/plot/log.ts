@@ -22,6 +22,8 @@ interface Entry {
   readonly type?: unknown;
   readonly iteration?: unknown;
   readonly metrics?: unknown;
+  /** Of a step, where the metrics have no loss. */
+  readonly averageLoss?: unknown;
 }
 
 /**
@@ -36,13 +38,14 @@ export async function readLog(path: string): Promise<Log> {
     if (!curves.has(key)) curves.set(key, { of, metric, points: [] });
     curves.get(key)!.points.push({ iteration, value });
   };
-  for (const { type, iteration, metrics } of await entries(path)) {
+  for (const { type, iteration, metrics, averageLoss } of await entries(path)) {
     if (typeof iteration !== 'number') continue;
     if (type === 'begin') {
       for (const curve of curves.values()) curve.points = curve.points.filter((point) => point.iteration <= iteration);
     }
     if (type !== 'step' && type !== 'evaluation') continue;
     const of = type === 'step' ? 'training' : 'test';
+    if (type === 'step') add(of, 'loss', iteration, averageLoss);
     for (const [name, value] of Object.entries(metrics ?? {})) add(of, name, iteration, value);
   }
   const found = [...curves.values()].filter(({ points }) => points.length > 0);

@@ -1,16 +1,12 @@
 import { existsSync } from 'node:fs';
-import { readCaffemodel } from '../caffe/caffemodel.js';
-import {
-  matchWeights,
-  readNet,
-  type ImportedBlob,
-  type ImportedLayer,
-  type NetOptions,
-} from '../caffe/import/index.js';
+import { readNet, type ImportedBlob, type ImportedLayer, type NetOptions } from '../caffe/import/index.js';
 import { UsageError } from '../errors.js';
 import type { Graph } from '../graph.js';
 import * as models from '../models/index.js';
+import type { ModelOptions } from '../models/index.js';
+import { readOnnx } from '../onnx/index.js';
 import type { Tensor } from '../tensor.js';
+import { floats, weightsOf } from './weights.js';
 
 /** A net from a file or ready-made. */
 export interface OpenNet {
@@ -21,7 +17,7 @@ export interface OpenNet {
 }
 
 /** The ready-made models by the names that people know them by. */
-const READY: Readonly<Record<string, () => Graph>> = {
+export const READY: Readonly<Record<string, (options?: ModelOptions) => Graph>> = {
   alexnet: models.alexnet,
   caffenet: models.caffenet,
   'alexnet-owt': models.alexnetOwt,
@@ -29,13 +25,15 @@ const READY: Readonly<Record<string, () => Graph>> = {
   'cifar10-full': models.cifar10Full,
   lenet: models.lenet,
   squeezenet: models.squeezenet,
+  'squeezenet-torchvision': (options) => models.squeezenet({ ...options, form: 'torchvision' }),
 };
 
-export const READY_NAMES: readonly string[] = Object.keys(READY);
+/** What names a net, for people. */
+export const MODELS = `a prototxt or ONNX file, or one of ${Object.keys(READY).join(', ')}`;
 
 /**
- * Opens a net: a ready-made one by its name, or a prototxt file. A ready-made net goes before a file of the same name:
- * `./lenet` is the file.
+ * Opens a net: a ready-made one by its name, or a prototxt or ONNX file. A ready-made net goes before a file of the same
+ * name: `./lenet` is the file.
  * @throws {UsageError} for a name that is neither
  * @throws {FormatError | GraphError | ShapeError} what reading the files throws
  */
@@ -44,12 +42,22 @@ export async function openNet(
   phase: 'TRAIN' | 'TEST' = 'TEST',
   inputs: NetOptions = {},
 ): Promise<OpenNet> {
+  knowModel(model);
   const ready = Object.hasOwn(READY, model) ? READY[model] : undefined;
-  if (!ready && !/[./\\]/.test(model) && !existsSync(model))
-    throw new UsageError(`model: expected a prototxt file or one of ${READY_NAMES.join(', ')}, got "${model}"`);
-  if (!ready) return readNet(model, { ...inputs, phase, ...(weights !== undefined && { weights }) });
-  const net = opened(ready());
-  return { ...net, weights: weights === undefined ? {} : matchWeights(net, await readCaffemodel(weights)) };
+  const net = ready ? { ...opened(ready()), weights: {} } : await openFile(model, phase, inputs);
+  return weights === undefined ? net : { ...net, weights: await weightsOf(net, weights) };
+}
+
+/** @throws {UsageError} for what is neither a ready-made model nor looks like a file */
+export function knowModel(model: string): void {
+  if (Object.hasOwn(READY, model) || /[./\\]/.test(model) || existsSync(model)) return;
+  throw new UsageError(`model: expected ${MODELS}, got "${model}"`);
+}
+
+async function openFile(model: string, phase: 'TRAIN' | 'TEST', inputs: NetOptions): Promise<OpenNet> {
+  if (!model.toLowerCase().endsWith('.onnx')) return readNet(model, { ...inputs, phase });
+  const { graph, weights } = await readOnnx(model, inputs);
+  return { ...opened(graph), weights: floats(weights) };
 }
 
 /** A graph seen as a net of a file: a blob for each value, a layer for each node. */
