@@ -64,9 +64,12 @@ export async function decodeImage(input: string | Uint8Array, options: DecodeOpt
 export async function openImage(input: string | Uint8Array, options: DecodeOptions = {}): Promise<OpenedImage> {
   const name = options.name ?? (typeof input === 'string' ? input : 'image');
   const settings = { failOn: 'error', limitInputPixels: options.maxPixels ?? MAX_PIXELS, autoOrient: true } as const;
-  const { space, autoOrient } = await told(name, () => sharp(input, settings).metadata());
+  const { space, autoOrient, hasAlpha } = await told(name, () => sharp(input, settings).metadata());
   // The profile of CMYK is needed: there is no other road from ink to light.
-  const open = (): Sharp => sharp(input, { ...settings, ignoreIcc: space !== 'cmyk' });
+  const open = (): Sharp => {
+    const picture = sharp(input, { ...settings, ignoreIcc: space !== 'cmyk' });
+    return hasAlpha ? picture.flatten({ background: 'white' }) : picture;
+  };
   return {
     ...autoOrient,
     grey: space === 'b-w' || space === 'grey16',
@@ -75,7 +78,7 @@ export async function openImage(input: string | Uint8Array, options: DecodeOptio
 }
 
 async function pixelsOf(picture: Sharp, { resize, window }: View): Promise<Pixels> {
-  picture.flatten({ background: 'white' }).toColourspace('srgb');
+  picture.toColourspace('srgb');
   if (resize) picture.resize({ height: resize[0], width: resize[1], fit: 'fill', kernel: 'linear' });
   if (window) picture.extract(window);
   const { data, info } = await picture.raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });
