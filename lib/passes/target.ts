@@ -9,7 +9,7 @@ export const CPU: Target = {
   kernels: new Set([
     ...['conv2d_filters', 'conv2d_packed', 'dense_bf16', 'to_bf16'],
     ...['lrn_maxPool', 'lrn_maxPool_grad'],
-    ...['winograd_filters', 'conv2d_winograd', 'conv2d_winograd_wgrad'],
+    ...['winograd_filters', 'conv2d_winograd', 'conv2d_winograd_dgrad', 'conv2d_winograd_wgrad'],
   ]),
 };
 

@@ -26,7 +26,8 @@ export function useWinograd(program: Program): Program {
     const [transform, filters] = filtersOf(weight!, conv, step);
     const relu = step.attributes.relu ?? 0;
     const attributes = { groups, taps, padH, padW, relu };
-    return [transform, { ...step, kernel: 'conv2d_winograd', inputs: [x, filters, bias], attributes }];
+    const kernel = step.kernel === 'conv2d' ? 'conv2d_winograd' : 'conv2d_winograd_dgrad';
+    return [transform, { ...step, kernel, inputs: [x, filters, bias], attributes }];
   });
   return { ...program, refs, steps };
 }

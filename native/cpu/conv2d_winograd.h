@@ -49,8 +49,8 @@ struct WinogradFilters {
   void run(const Run& run) const { weights.transform(run.threads, weight.f32(), filters.f32()); }
 };
 
-/// y = w * x + bias, rectified if relu. In: x, filters of WinogradFilters, bias or absent. Out: y. The input gradient
-/// is the same with dy for x, dx for y and the filters turned round.
+/// y = w * x + bias, rectified if relu. In: x, filters of WinogradFilters, bias or absent. Out: y. Under the
+/// name conv2d_winograd_dgrad it is the input gradient: dy for x, dx for y, the filters turned round.
 struct Conv2dWinograd {
   Tensor x, filters, bias, y;
   bool relu;

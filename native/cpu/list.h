@@ -6,6 +6,7 @@
   X(conv2d_filters, Conv2dFilters)              \
   X(conv2d_packed, Conv2dPacked)                \
   X(conv2d_winograd, Conv2dWinograd)            \
+  X(conv2d_winograd_dgrad, Conv2dWinograd)      \
   X(conv2d_winograd_wgrad, Conv2dWinogradWgrad) \
   X(dense_bf16, DenseBf16)                      \
   X(lrn_maxPool, LrnMaxPool)                    \

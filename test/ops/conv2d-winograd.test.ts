@@ -103,7 +103,7 @@ describe('conv2d by Winograd', () => {
       'winograd_filters',
       'winograd_filters',
       'conv2d_winograd',
-      'conv2d_winograd',
+      'conv2d_winograd_dgrad',
       'conv2d_winograd_wgrad',
     ]));
 
