@@ -18,6 +18,9 @@ const commands: Record<string, () => Promise<CommandModule>> = {
   summary: () => import('./summary.js'),
   draw: () => import('./draw.js'),
   'import-images': () => import('./import-images.js'),
+  convert: () => import('./convert.js'),
+  inspect: () => import('./inspect.js'),
+  fetch: () => import('./fetch.js'),
   plot: () => import('./plot.js'),
   demo: () => import('./demo.js'),
 };

@@ -29,13 +29,13 @@ describe('cortado summary', () => {
     const help = await inProcess(['summary', '--help']);
     assert.equal(help.code, 0);
     const names = /one of ([a-z0-9, \n-]+)/.exec(help.stdout.replaceAll(/\s+/g, ' '))?.[1]?.trim().split(', ') ?? [];
-    assert.equal(names.length, 7);
+    assert.equal(names.length, 8);
     for (const name of names.map((word) => word.split(' ')[0]!)) {
       assert.equal((await inProcess(['summary', '--model', name])).code, 0, name);
     }
     const { code, stderr } = await inProcess(['summary', '--model', 'resnet']);
     assert.equal(code, 2);
-    assert.match(stderr, /^cortado: --model: expected a prototxt file or one of alexnet, [^\n]*"resnet"\n$/);
+    assert.match(stderr, /^cortado: --model: expected a prototxt or ONNX file or one of alexnet, [^\n]*"resnet"\n$/);
   });
 });
 
