@@ -1,5 +1,9 @@
-import { extname } from 'node:path';
+import { encodeModel } from '../onnx/export/model.js';
+import { openOnnx } from '../onnx/file.js';
+import { writePieces } from '../caffe/file.js';
 import { FormatError, UsageError } from '../errors.js';
+import { openCaffemodel, writeTensorsAsCaffemodel } from './caffe.js';
+import type { RawTensor } from './elements.js';
 import { openNpz, writeNpz } from './npz.js';
 import { openSafetensors, writeSafetensors } from './safetensors.js';
 import type { TensorFile, TensorSet } from './tensors.js';
@@ -9,24 +13,38 @@ import { writeTorch } from './torch/write.js';
 /** A format of tensors by name. */
 interface Format {
   readonly name: string;
-  readonly extensions: readonly string[];
+  readonly endings: readonly string[];
   readonly open: (path: string) => Promise<TensorFile>;
   readonly write: (path: string, set: TensorSet) => Promise<void>;
 }
 
 const FORMATS: readonly Format[] = [
-  { name: 'safetensors', extensions: ['.safetensors'], open: openSafetensors, write: writeSafetensors },
-  { name: 'npz', extensions: ['.npz'], open: openNpz, write: writeNpz },
-  { name: 'pth', extensions: ['.pth', '.pt'], open: openTorch, write: writeTorch },
+  { name: 'safetensors', endings: ['.safetensors'], open: openSafetensors, write: writeSafetensors },
+  { name: 'npz', endings: ['.npz'], open: openNpz, write: writeNpz },
+  { name: 'pth', endings: ['.pth', '.pt'], open: openTorch, write: writeTorch },
+  {
+    name: 'caffemodel',
+    endings: ['.caffemodel', '.caffemodel.gz', '.h5', '.hdf5'],
+    open: openCaffemodel,
+    write: writeTensorsAsCaffemodel,
+  },
+  { name: 'onnx', endings: ['.onnx'], open: openOnnx, write: writeInitializers },
 ];
 
 /** The endings of the files that `openTensors` and `writeTensors` know. */
-export const TENSOR_FILES: readonly string[] = FORMATS.flatMap(({ extensions }) => extensions);
+export const TENSOR_FILES: readonly string[] = FORMATS.flatMap(({ endings }) => endings);
 
 /** The format of a file by the ending of its name; undefined for others. */
 export function formatOf(path: string): Format | undefined {
-  const ending = extname(path).toLowerCase();
-  return FORMATS.find(({ extensions }) => extensions.includes(ending));
+  const name = path.toLowerCase();
+  return FORMATS.find(({ endings }) => endings.some((ending) => name.endsWith(ending)));
+}
+
+/** An ONNX file of nothing but tensors. */
+async function writeInitializers(path: string, set: TensorSet): Promise<void> {
+  const initializers = new Map<string, RawTensor>();
+  for (const name of set.tensors.keys()) initializers.set(name, await set.read(name));
+  await writePieces(path, encodeModel({ name: 'tensors', nodes: [], inputs: [], outputs: [], initializers }));
 }
 
 /** Opens a file of tensors, whatever its format. @throws {FormatError} for another ending, or what the format refuses */

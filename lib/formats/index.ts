@@ -1,4 +1,4 @@
-/** Files of tensors: safetensors, NumPy's and PyTorch's, read a tensor at a time and written as they are read. */
+/** Files of tensors: safetensors, NumPy's, PyTorch's, Caffe's and the initializers of ONNX's, read a tensor at a time and written as they are read. */
 export { byteLength, ELEMENT_TYPES, fromTensor, toTensor } from './elements.js';
 export type { ElementType, RawTensor, TensorInfo } from './elements.js';
 export { openTensors, TENSOR_FILES, writeTensors } from './files.js';

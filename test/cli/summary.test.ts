@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Summary } from '../../lib/index.js';
+import { fixture } from '../onnx/support.js';
 import { cli } from '../support/cli.js';
 import { inProcess } from '../support/in-process.js';
 
@@ -25,11 +26,17 @@ describe('cortado summary', () => {
     assert.equal(summary.layers[0]!.flops, 2 * 2 * 96 * 55 * 55 * 3 * 11 * 11);
   });
 
+  it('counts what an ONNX file computes', async () => {
+    const { code, stdout } = await inProcess(['summary', '--model', fixture('alexnet-dynamo.onnx'), '--batch', '3']);
+    assert.equal(code, 0);
+    assert.match(stdout, /^features\.0 +conv2d +\(3, 2, 55, 55\) +728 /m);
+  });
+
   it('knows every ready-made model, and says which there are', async () => {
     const help = await inProcess(['summary', '--help']);
     assert.equal(help.code, 0);
     const names = /one of ([a-z0-9, \n-]+)/.exec(help.stdout.replaceAll(/\s+/g, ' '))?.[1]?.trim().split(', ') ?? [];
-    assert.equal(names.length, 7);
+    assert.equal(names.length, 8);
     for (const name of names.map((word) => word.split(' ')[0]!)) {
       assert.equal((await inProcess(['summary', '--model', name])).code, 0, name);
     }
