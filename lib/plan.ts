@@ -2,9 +2,10 @@ import { CortadoError } from './errors.js';
 import { PACE, RANDOM, seedName } from './forward.js';
 import type { Graph, Value } from './graph.js';
 import { lower, type Goal, type Lowered } from './lower.js';
-import { prepare, type NativeMemory, type NativePlan } from './native.js';
+import type { NativeMemory, NativePlan } from './native.js';
 import { optimize, placeInArena, type Layout, type Passes } from './passes/index.js';
 import { rootOf, type Program, type Ref } from './program.js';
+import { prepareSteps } from './segments.js';
 import type { StateLayout } from './state.js';
 
 /** A goal lowered, optimised and placed: all of a plan that needs no memory yet. */
@@ -66,7 +67,7 @@ export class Plan {
     const commit = this.program.steps.findIndex((step) => step.commits);
     const guards = this.program.checks.filter(({ at }) => at < commit).map(({ flag }) => indexOf(flag));
     this.#results = [...this.results, ...this.program.checks.map((c) => c.flag)].map(indexOf);
-    return (this.#native = prepare({
+    return (this.#native = prepareSteps({
       memories: [arena, state],
       tensors: used.map((ref) => ({ ...this.#placeOf(ref, stateLayout), shape: ref.shape, dtype: ref.dtype })),
       steps: this.program.steps.map((step) => ({
