@@ -64,7 +64,9 @@ export function dataOf(name: string, feed: Feed): { data: TensorData; shape: Sha
   if (isData(feed)) return { data: feed, shape: undefined };
   if (isNumbers(feed)) return { data: Float32Array.from(feed), shape: undefined };
   // Callers in JavaScript may hand in anything.
-  const { data, shape } = native(feed ?? {}) as Partial<Tensor<TensorData>>;
+  const { data, shape } = (typeof feed === 'object' && feed !== null ? native(feed) : {}) as Partial<
+    Tensor<TensorData>
+  >;
   if (!isData(data) || !isNumbers(shape)) {
     throw new UsageError(
       `${name}: expected a Float32Array, Float64Array, Int32Array, Uint8Array, list of numbers or { data, shape }`,

@@ -1,8 +1,8 @@
 import { GraphError } from './errors.js';
 import type { Value } from './graph.js';
-import type { Attributes, Emitter } from './op.js';
-import type { Phase, ProgramBuilder, Ref } from './program.js';
-import type { Shape } from './shape.js';
+import { resolve, type Attributes, type Emitter, type Op } from './op.js';
+import type { Phase, ProgramBuilder, Ref, Script } from './program.js';
+import { check, type Shape } from './shape.js';
 import { located, type Sized, type SizedNode } from './sized.js';
 
 /** Hidden inputs of a program: seed and run counter, and what changes from update to update. */
@@ -75,12 +75,32 @@ export class Forward {
     });
     this.#saved.set(sized, refs);
     this.#done.push(sized);
-    const emitter = new StepEmitter(this, sized);
-    located(node.name, () => {
-      if (node.op.forward) node.op.forward(emitter);
-      else emitter.run(node.op.name, emitter.inputs, emitter.outputs);
-    });
+    located(node.name, () => emitForward(node.op, siteOf(this, sized)));
   }
+}
+
+/** Where the steps of an op are written down. */
+export interface Site {
+  readonly builder: ProgramBuilder;
+  readonly phase: Phase;
+  readonly op: string;
+  /** Of the layer, for errors and timings. */
+  readonly name: string;
+  /** Of the node in its graph. */
+  readonly index: number;
+  readonly attributes: Attributes;
+  readonly inputs: readonly Ref[];
+  readonly outputs: readonly Ref[];
+}
+
+/** Where the steps of a node are. */
+export function siteOf(forward: Forward, sized: SizedNode): Site {
+  const { name, op, index, inputs } = sized.node;
+  return {
+    ...{ builder: forward.builder, phase: forward.phase, op: op.name, name, index, attributes: sized.attributes },
+    inputs: inputs.map((v) => forward.ref(v)),
+    outputs: forward.outputs(sized),
+  };
 }
 
 /** What an op's rules see while their steps are written down. */
@@ -90,21 +110,20 @@ export class StepEmitter implements Emitter {
   readonly inputs: readonly Ref[];
   readonly outputs: readonly Ref[];
   readonly index: number;
-  readonly #builder: ProgramBuilder;
-  readonly #sized: SizedNode;
+  readonly #site: Site;
 
-  constructor(forward: Forward, sized: SizedNode) {
-    this.#builder = forward.builder;
-    this.#sized = sized;
-    this.attributes = sized.attributes;
-    this.phase = forward.phase;
-    this.index = sized.node.index;
-    this.inputs = sized.node.inputs.map((v) => forward.ref(v));
-    this.outputs = forward.outputs(sized);
+  constructor(
+    site: Site,
+    /** What the steps of JavaScript are called behind the layer's name. */
+    readonly pass = '',
+  ) {
+    this.#site = site;
+    ({ attributes: this.attributes, phase: this.phase, index: this.index } = site);
+    ({ inputs: this.inputs, outputs: this.outputs } = site);
   }
 
   random(): Ref {
-    return this.#builder.named(RANDOM, [4], 'i32');
+    return this.#site.builder.named(RANDOM, [4], 'i32');
   }
 
   run(
@@ -114,23 +133,49 @@ export class StepEmitter implements Emitter {
     attributes: Attributes = this.attributes,
     inPlace = false,
   ): void {
-    const { name, op } = this.#sized.node;
+    const { name, op, builder } = this.#site;
     const label =
-      kernel === op.name
-        ? name
-        : `${name}.${kernel.startsWith(`${op.name}_`) ? kernel.slice(op.name.length + 1) : kernel}`;
-    this.#builder.step({ kernel, label, inputs, outputs, attributes, inPlace });
+      kernel === op ? name : `${name}.${kernel.startsWith(`${op}_`) ? kernel.slice(op.length + 1) : kernel}`;
+    builder.step({ kernel, label, inputs, outputs, attributes, inPlace });
+  }
+
+  compute(script: Script, inputs: readonly Ref[], outputs: readonly Ref[]): void {
+    const other = [...inputs, ...outputs].find(({ dtype }) => dtype !== 'f32');
+    check(!other, () => `expected float32 tensors for a step in JavaScript, got ${other!.dtype}`);
+    const label = `${this.#site.name}${this.pass}`;
+    this.#site.builder.step({ kernel: 'script', label, inputs, outputs, attributes: {}, inPlace: false, script });
+  }
+
+  apply<O extends object, B extends Attributes>(
+    op: Op<O, B>,
+    inputs: readonly Ref[],
+    options: Partial<O> = {},
+  ): readonly Ref[] {
+    const shapes = inputs.map(({ shape }) => shape);
+    const { options: settings, arity } = resolve(op, shapes, options);
+    const attributes = op.attributes(settings, shapes.slice(0, arity));
+    const outputs = op.outputs(shapes, attributes).map(({ shape, dtype }) => this.temp(shape, dtype));
+    const name = `${this.#site.name}.${op.name}`;
+    emitForward(op, { ...this.#site, op: op.name, name, attributes, inputs, outputs });
+    return outputs;
   }
 
   temp(shape: Shape, dtype: Ref['dtype'] = 'f32'): Ref {
-    return this.#builder.work(shape, dtype, `${this.#sized.node.name}.temp`);
+    return this.#site.builder.work(shape, dtype, `${this.#site.name}.temp`);
   }
 
   view(of: Ref, shape: Shape): Ref {
-    return this.#builder.view(of, shape, this.#sized.node.name);
+    return this.#site.builder.view(of, shape, this.#site.name);
   }
 
   alias(index: number, of: Ref): void {
-    this.#builder.alias(this.outputs[index]!, of);
+    this.#site.builder.alias(this.outputs[index]!, of);
   }
+}
+
+/** The op's own steps, or one call of the kernel that has its name. */
+function emitForward(op: Op, site: Site): void {
+  const emitter = new StepEmitter(site);
+  if (op.forward) op.forward(emitter);
+  else emitter.run(op.name, emitter.inputs, emitter.outputs);
 }

@@ -1,5 +1,5 @@
 import { GraphError } from './errors.js';
-import { StepEmitter, seedName, type Forward } from './forward.js';
+import { StepEmitter, seedName, siteOf, type Forward } from './forward.js';
 import type { Value } from './graph.js';
 import type { GradientEmitter } from './op.js';
 import type { Ref } from './program.js';
@@ -139,7 +139,7 @@ class BackwardStep extends StepEmitter implements GradientEmitter {
     readonly dys: readonly (Ref | undefined)[],
     leads: ReadonlySet<Value>,
   ) {
-    super(forward, sized);
+    super(siteOf(forward, sized), '.grad');
     this.#node = sized;
     this.#leads = leads;
   }

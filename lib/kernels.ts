@@ -1,8 +1,8 @@
 import { compile } from './compile.js';
 import { UsageError } from './errors.js';
-import { fixedInput, graph, type Graph, type InputSpec, type LayerOptions } from './graph.js';
+import { fixedInput, graph, type Graph, type InputSpec } from './graph.js';
 import type { Model, RunOptions } from './model.js';
-import type { Op } from './op.js';
+import { resolve, type Op } from './op.js';
 import * as definitions from './ops/index.js';
 import type { Tensor, TensorData } from './tensor.js';
 
@@ -98,25 +98,9 @@ function oneOp<O extends object>(op: Op<O>, inputs: readonly Operand[], options:
   return graph(specs, (values, builder) => {
     const all = inputs.map((_, i) => values[`input${i}`]!);
     const shapes = all.map((v) => v.shape);
-    const settings = { ...op.infer?.(shapes), ...options } as O & LayerOptions;
-    const { arity, names } = declaredInputs(op, shapes, settings);
+    const { options: settings, arity, names } = resolve(op, shapes, options);
     const params = Object.fromEntries(names.map((name, i) => [name, { share: all[arity + i]! }]));
     const outputs = builder.add(op, all.slice(0, arity), { ...settings, name: op.name, params });
     return Object.fromEntries(outputs.map((value) => [value.name, value]));
   });
-}
-
-/** How many of the tensors are inputs, and the parameters that the others are. */
-function declaredInputs<O extends object>(
-  op: Op<O>,
-  shapes: readonly (readonly number[])[],
-  options: O,
-): { arity: number; names: string[] } {
-  if (!op.parameters) return { arity: shapes.length, names: [] };
-  for (let arity = shapes.length; arity > 0; arity--) {
-    const own = shapes.slice(0, arity);
-    const names = op.parameters(own, op.attributes(options, own), options).map((p) => p.name);
-    if (names.length === shapes.length - arity) return { arity, names };
-  }
-  throw new UsageError(`${op.name}: expected its inputs and all of its parameters, got ${shapes.length} tensors`);
 }

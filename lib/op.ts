@@ -1,4 +1,5 @@
-import type { DType, Phase, Ref } from './program.js';
+import { UsageError } from './errors.js';
+import type { DType, Phase, Ref, Script } from './program.js';
 import type { Filler } from './fillers.js';
 import type { Shape } from './shape.js';
 
@@ -47,6 +48,14 @@ export interface Emitter<A extends Attributes = Attributes> {
     attributes?: Attributes,
     inPlace?: boolean,
   ): void;
+  /** One step in JavaScript, between the kernels. All tensors are float32. */
+  compute(script: Script, inputs: readonly Ref[], outputs: readonly Ref[]): void;
+  /** The steps of another op, whose results (saved ones included) it gives. `inputs` has its parameters behind its inputs. */
+  apply<O extends object, B extends Attributes>(
+    op: Op<O, B>,
+    inputs: readonly Ref[],
+    options?: Partial<O>,
+  ): readonly Ref[];
   /** A new tensor that lives as long as it is read. */
   temp(shape: Shape, dtype?: DType): Ref;
   /** The same elements under another shape: costs nothing. */
@@ -92,4 +101,20 @@ export interface Op<Options extends object = object, A extends Attributes = Attr
 /** Gives an op definition its types. */
 export function defineOp<Options extends object, A extends Attributes>(op: Op<Options, A>): Op<Options, A> {
   return op;
+}
+
+/** An op's options for tensors of these shapes, how many of those are inputs, and the parameters that the others are. */
+export function resolve<O extends object, A extends Attributes>(
+  op: Op<O, A>,
+  shapes: readonly Shape[],
+  given: Partial<O>,
+): { readonly options: O; readonly arity: number; readonly names: readonly string[] } {
+  const options = { ...op.infer?.(shapes), ...given } as O;
+  if (!op.parameters) return { options, arity: shapes.length, names: [] };
+  for (let arity = shapes.length; arity > 0; arity--) {
+    const own = shapes.slice(0, arity);
+    const names = op.parameters(own, op.attributes(options, own), options).map((p) => p.name);
+    if (names.length === shapes.length - arity) return { options, arity, names };
+  }
+  throw new UsageError(`${op.name}: expected its inputs and all of its parameters, got ${shapes.length} tensors`);
 }

@@ -6,6 +6,7 @@ import { lower, type Goal, type Lowered } from './lower.js';
 import { allocate, prepare, type NativeMemory, type NativePlan } from './native.js';
 import { optimize, placeInArena, placeKept, type Layout, type Settings } from './passes/index.js';
 import { rootOf, type Program, type Ref, type Step } from './program.js';
+import { prepareSteps } from './segments.js';
 import type { StateLayout } from './state.js';
 
 /** How plans are made, and where they run. */
@@ -82,7 +83,7 @@ export class Plan {
     const commit = steps.findIndex((step) => step.commits);
     const guards = checks.filter(({ at }) => at < commit).map(({ flag }) => indexOf(flag));
     this.#results = [...this.results, ...checks.map((c) => c.flag)].map(indexOf);
-    return (this.#native = prepare({ ...spec, threads, ...(commit >= 0 && { commit, guards }) }));
+    return (this.#native = prepareSteps({ ...spec, threads, ...(commit >= 0 && { commit, guards }) }));
   }
 
   /** What must run first when the parameters are of this version: nothing where nothing is kept, or what is kept is theirs. */

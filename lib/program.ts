@@ -26,6 +26,15 @@ export interface Ref {
   readonly label: string;
 }
 
+/**
+ * What a step computes in JavaScript: reads its inputs and fills its outputs, which are float32 and its own for the call.
+ * An output that nobody reads is undefined. It may take its time in a promise; while it does not, the event loop waits.
+ */
+export type Script = (
+  inputs: readonly Float32Array[],
+  outputs: readonly (Float32Array | undefined)[],
+) => void | Promise<void>;
+
 /** One kernel call. */
 export interface Step {
   readonly kernel: string;
@@ -35,6 +44,8 @@ export interface Step {
   readonly outputs: readonly (Ref | undefined)[];
   readonly attributes: Attributes;
   readonly inPlace: boolean;
+  /** Computes it instead of the kernel. */
+  readonly script?: Script;
   /** Changes what outlives the run: from the first such step on, a run is no longer cancelled. */
   readonly commits?: boolean;
 }
