@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { SingleBar } from 'cli-progress';
 import type { Command } from 'commander';
 import { preprocess, resizeImage } from '../images/index.js';
@@ -59,7 +60,7 @@ async function demo(options: DemoOptions): Promise<void> {
   const learned = await learn({ seed, device, threads, onStep }).finally(() => bar.stop());
   const sheet = learned.verdicts.slice(0, SHEET.columns * SHEET.rows);
   if (options.sheet !== false) await writeSheet(options.sheet, sheet.map(captioned), SHEET.columns);
-  const photos = await nameFrom(options.photos ?? [], options);
+  const photos = await nameFrom(options.photos, options);
   if (options.json) {
     const { verdicts, ...result } = learned;
     const answers = verdicts.map(({ label, guess, confidence }) => ({
@@ -73,7 +74,10 @@ async function demo(options: DemoOptions): Promise<void> {
       photos: { ...photos, seen: photos.seen.map(({ name, predictions }) => ({ image: name, predictions })) },
       ...(options.sheet !== false && { sheet: options.sheet }),
     });
-  } else print(`${await formatLearned(learned, options.sheet)}\n\n${await formatPhotos(photos)}`);
+  } else
+    print(
+      `${await formatLearned(learned, options.sheet)}\n\n${await formatPhotos(photos, options.photos !== undefined)}`,
+    );
 }
 
 async function timeAlexnet({ batch, device, threads, seed }: DemoOptions): Promise<Timing> {
@@ -111,17 +115,20 @@ async function formatLearned({ seconds, steps, accuracy, verdicts }: Learned, sh
   ].join('\n');
 }
 
-async function formatPhotos({ net, accuracy, classes, seen }: Photos): Promise<string> {
+async function formatPhotos({ net, accuracy, classes, seen }: Photos, theirs: boolean): Promise<string> {
   const lines = [
     `${paint('bold', net)}, whose weights come with Cortado, names ${(100 * accuracy).toFixed(2)}% of CIFAR-10's 10,000 test pictures rightly.`,
   ];
   for (const { name, image, predictions } of seen) {
     const answers = predictions.map(({ label, score }) => `${label} ${Math.round(100 * score)}%`);
     const small = picture(await resizeImage(image, SHOWN.size, SHOWN.size));
-    lines.push('', name, ...small.map((line, i) => (answers[i] === undefined ? line : `${line}  ${answers[i]}`)));
+    lines.push(
+      '',
+      basename(name),
+      ...small.map((line, i) => (answers[i] === undefined ? line : `${line}  ${answers[i]}`)),
+    );
   }
-  if (seen.length === 0)
-    lines.push(`Photographs of yours: "cortado demo --photos FOLDER". It knows ${classes.join(', ')}.`);
+  if (!theirs) lines.push('', `Photographs of yours: "cortado demo --photos FOLDER". It knows ${classes.join(', ')}.`);
   return lines.join('\n');
 }
 

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import sharp from 'sharp';
 import { learn } from '../../lib/cli/demo/learn.js';
+import { nameFrom } from '../../lib/cli/demo/photos.js';
 import { classes, drawExample, SIZE } from '../../lib/cli/demo/shapes.js';
 import type { Timing } from '../../lib/cli/timing.js';
 import { Random } from '../../lib/random.js';
@@ -56,6 +57,14 @@ describe('cortado demo', () => {
     } finally {
       rmSync(folder, { recursive: true });
     }
+  });
+
+  it('knows the photograph that comes with the weights', async () => {
+    const { seen } = await nameFrom(undefined, { device: 'cpu' });
+    assert.deepEqual(
+      seen.map(({ name, predictions }) => [basename(name), predictions[0]!.label]),
+      [['cat.jpg', 'cat']],
+    );
   });
 
   it('gives the same answers twice, and others for another seed', async function () {

@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import type { Image } from '../../images/index.js';
 import type { Prediction } from '../../tasks/answers.js';
 import { openClassifier } from '../../tasks/classifier.js';
@@ -7,6 +8,9 @@ import { findPictures } from '../pictures.js';
 
 /** The net that looks at photographs: it comes with its weights. */
 const NET = 'cifar10-full';
+
+/** Those that come with Cortado: the same place as seen from the sources and from what is built of them. */
+const OWN = fileURLToPath(new URL('../../../lib/trained/photographs', import.meta.url));
 
 /** A photograph and what the net takes it for. */
 export interface Seen {
@@ -24,13 +28,13 @@ export interface Photos {
   readonly seen: readonly Seen[];
 }
 
-/** Names what is on photographs with the weights that come with Cortado. */
+/** Names what is on photographs, its own by default, with the weights that come with Cortado. */
 export async function nameFrom(
-  words: readonly string[],
+  words: readonly string[] | undefined,
   { device, threads }: Pick<ComputeOptions, 'device' | 'threads'>,
 ): Promise<Photos> {
   const { accuracy, classes } = await trained(NET);
-  const pictures = words.length > 0 ? await findPictures(words) : [];
+  const pictures = await findPictures(words ?? [OWN]);
   await using classify = await openClassifier(NET, { device, batch: 1, ...(threads !== undefined && { threads }) });
   const seen: Seen[] = [];
   for (const { name, decode } of pictures) {
