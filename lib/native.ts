@@ -36,6 +36,27 @@ export interface NativeImages {
   readonly shift?: Float32Array | undefined;
 }
 
+/** What is to be made of a picture: it is resized, and windows are cut out of it. */
+export interface NativeCut {
+  /** Rows of pixels of `channels` bytes, 1 or 3. */
+  readonly data: Uint8Array;
+  readonly channels: number;
+  readonly height: number;
+  readonly width: number;
+  readonly resized: readonly [height: number, width: number];
+  /** Of each window. */
+  readonly extents: readonly [height: number, width: number];
+  /** (windows, 3): top, left, and whether it is mirrored (0 or 1). */
+  readonly windows: Int32Array;
+  /** The channel of each plane that is made, or GREY. Undefined: pixels as they lie. */
+  readonly planes?: readonly number[];
+  /** One window behind the other. */
+  readonly out: Uint8Array;
+}
+
+/** A plane of grey, as ITU-R BT.601 mixes it. */
+export const GREY = -1;
+
 /** An open device. */
 export type NativeDevice = object;
 
@@ -111,6 +132,7 @@ export interface NativePlan {
 
 interface Addon {
   info(): NativeInfo;
+  cutPicture(cut: NativeCut): void;
   readonly Device: {
     new (library: string, index: number): NativeDevice;
     examine(library: string): NativeFinding;
@@ -132,6 +154,9 @@ export const addonFolder = (): string => (addon(), dirname(loaded!.path));
 
 /** @throws {AddonError} when there is no addon; {DeviceError} when CORTADO_ISA cannot be had */
 export const info = (): NativeInfo => rethrow(() => addon().info());
+
+/** Resizes and cuts, on the calling thread. @throws {AddonError} when there is no addon */
+export const cutPicture = (cut: NativeCut): void => rethrow(() => addon().cutPicture(cut));
 
 /** Opens a device of a library. @throws {DeviceError} */
 export const openLibrary = (library: string, index: number): NativeDevice =>
