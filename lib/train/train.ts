@@ -106,6 +106,7 @@ class Course implements AsyncDisposable {
     const inputs = new Inputs(model, loader, options.inputs);
     const iterations = iterationsOf(model, loader, options);
     checkOptions(options);
+    await inputs.checkKnown(loader);
     const { evaluation, checkpoint, progress } = options;
     const keeper = checkpoint && new Keeper(model, checkpoint);
     await keeper?.check();
@@ -115,7 +116,7 @@ class Course implements AsyncDisposable {
       ? { model: evaluation.model, own: false }
       : { model: await compile(model.graph, { weightsOf: model, batch, threads: model.threads }), own: true };
     try {
-      new Inputs(judged.model, evaluation.loader, options.inputs);
+      await new Inputs(judged.model, evaluation.loader, options.inputs).checkKnown(evaluation.loader);
       const measure = measureOf(judged.model.graph, evaluation.metric);
       const judge = measure && new Judge(measure, progress);
       return new Course(model, loader, options, inputs, iterations, judge, keeper, judged);

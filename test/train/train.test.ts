@@ -307,6 +307,20 @@ describe('train', () => {
     assert.equal(model.iteration, 1);
   });
 
+  it('names an item whose label is no class before the first step, where labels are known without reading', async () => {
+    await using model = await start();
+    const loader = fakeLoader();
+    const known = (labels: number[]): Source => ({
+      ...loader,
+      dataset: { ...loader.dataset, length: labels.length, label: (index) => labels[index]! },
+    });
+    const message = /^fake, item 2: expected a label from 0 to 4.*got -3/;
+    await assert.rejects(all(model, known([1, 4, -3, 0]), { epochs: 1 }), { code: 'FORMAT', message });
+    const evaluation = { loader: known([0, 0, -3]), every: 1 };
+    await assert.rejects(all(model, loader, { epochs: 1, evaluation }), { code: 'FORMAT', message });
+    assert.equal(model.iteration, 0);
+  });
+
   it('tells when the loader ends too soon, and passes its failure on', async () => {
     await using model = await start();
     await assert.rejects(all(model, fakeLoader({ epochs: 1 }), { iterations: 9 }), {
