@@ -198,7 +198,8 @@ class Course implements AsyncDisposable {
     if (!keeper) return undefined;
     const notes = withProgress({}, this.#progress);
     const best = evaluation?.best && keeper.keepsBest ? await keeper.saveBest(notes) : undefined;
-    const due = isDue(this.model.iteration, options.checkpoint?.every ?? this.#epoch) || this.over;
+    const { every = this.#epoch, atEnd = true } = options.checkpoint ?? {};
+    const due = isDue(this.model.iteration, every) || this.#stopped || (this.over && atEnd);
     const saved = due && keeper.due ? await keeper.save(notes) : undefined;
     const failed = [best, saved].find((each) => each && 'error' in each);
     if (failed) return failed;

@@ -241,6 +241,18 @@ describe('train', () => {
     await assert.rejects(slow, /enough/);
   });
 
+  it('writes no last checkpoint where none is wanted, unless it is stopped before its end', async () => {
+    const checkpoint = { prefix: join(folder, 'run'), every: 4, atEnd: false };
+    await using model = await start();
+    for await (const step of train(model, fakeLoader(), { iterations: 6, checkpoint })) assert.ok(step.iteration <= 6);
+    assert.deepEqual(readdirSync(folder), ['run_iter_4.safetensors']);
+    const stop = AbortSignal.abort();
+    for await (const step of train(model, fakeLoader(), { iterations: 50, checkpoint, stop })) {
+      assert.equal(step.iteration, 7);
+    }
+    assert.deepEqual(readdirSync(folder), ['run_iter_4.safetensors', 'run_iter_7.safetensors']);
+  });
+
   it('tells of a checkpoint that cannot be written and goes on', async () => {
     await using model = await start();
     const full = Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });

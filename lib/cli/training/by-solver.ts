@@ -70,6 +70,7 @@ export async function solverJob(words: TrainWords, held: Held): Promise<Job> {
       checkpoint: {
         prefix,
         every: (solver.snapshot ?? 0) > 0 ? solver.snapshot! : Infinity,
+        atEnd: solver.snapshot_after_train,
         keep: words.keep ?? Infinity,
         best: words.patience !== undefined,
         format,
