@@ -2,7 +2,7 @@ import { dirname } from 'node:path';
 import { CortadoError, errorOf } from './errors.js';
 import { buildCommand, findAddon } from './native-loader.js';
 import type { Attributes } from './op.js';
-import type { DType } from './program.js';
+import type { DType, NativeKernel } from './program.js';
 import type { Shape } from './shape.js';
 
 /** What this machine offers. */
@@ -106,6 +106,8 @@ export interface NativePlanSpec {
     readonly inputs: readonly number[];
     readonly outputs: readonly number[];
     readonly attributes: Attributes;
+    /** Computes it instead of the kernel: the CPU's only. */
+    readonly native?: NativeKernel;
   }[];
   readonly threads: number;
   /** From this step on a run is no longer cancelled. Default: it always can be. */

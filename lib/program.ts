@@ -35,6 +35,9 @@ export type Script = (
   outputs: readonly (Float32Array | undefined)[],
 ) => void | Promise<void>;
 
+/** A kernel of another addon, made by `cortado_export` of native/include/cortado/export.h. */
+export type NativeKernel = object;
+
 /** One kernel call. */
 export interface Step {
   readonly kernel: string;
@@ -46,6 +49,8 @@ export interface Step {
   readonly inPlace: boolean;
   /** Computes it instead of the kernel. */
   readonly script?: Script;
+  /** Another addon's, which computes it instead of the kernel. */
+  readonly native?: NativeKernel;
   /** Changes what outlives the run: from the first such step on, a run is no longer cancelled. */
   readonly commits?: boolean;
 }

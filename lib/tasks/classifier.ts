@@ -65,12 +65,20 @@ export interface Classifier extends Disposable, AsyncDisposable {
 const BATCH = 16;
 const TOP = 5;
 
+/** How a classifier runs. */
+type Running = Pick<ClassifierOptions, 'batch' | 'device' | 'threads' | 'latency' | 'maxPixels'>;
+
 /** Opens a net and makes it ready; see `loadClassifier`. */
 export async function openClassifier(source: string, options: ClassifierOptions = {}): Promise<Classifier> {
-  const { batch = BATCH, device, threads, latency, maxPixels, ...described } = options;
+  const { batch, device, threads, latency, maxPixels, ...described } = options;
+  return classifierOver(await describeNet(source, described), { batch, device, threads, latency, maxPixels });
+}
+
+/** A classifier of a net that is at hand. @throws {CortadoError} when it is none */
+export async function classifierOver(net: DescribedNet, options: Running): Promise<Classifier> {
+  const { batch = BATCH, device, threads, latency, maxPixels } = options;
   if (!(Number.isSafeInteger(batch) && batch >= 1))
     throw new UsageError(`batch: expected a whole number of at least 1, got ${batch}`);
-  const net = await describeNet(source, described);
   const spec = pictureSpec(net.graph, net.picture);
   const model = await readyModel(net, {
     batch: batch * spec.rows,
