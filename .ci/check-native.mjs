@@ -33,7 +33,9 @@ const plain = new Set([
   'arm_neon.h',
 ]);
 
-const files = execFileSync('git', ['ls-files', '-co', '--exclude-standard', 'native', 'test', 'examples'], { encoding: 'utf8' })
+const files = execFileSync('git', ['ls-files', '-co', '--exclude-standard', 'native', 'test', 'examples'], {
+  encoding: 'utf8',
+})
   .split('\n')
   .filter((file) => /\.(h|c|cc|cpp|cu|cuh)$/.test(file) && existsSync(file));
 
