@@ -52,8 +52,8 @@ export async function compile<I extends string, O extends string>(
     throw new UsageError(
       `${graph.name}: expected either a solver or weightsOf, whose own solver updates them, got both`,
     );
-  const device = weightsOf ? weightsOf.device : openDevice(options.device);
-  if (weightsOf && options.device !== undefined && openDevice(options.device) !== device)
+  const device = weightsOf ? weightsOf.device : await openDevice(options.device);
+  if (weightsOf && options.device !== undefined && (await openDevice(options.device)) !== device)
     throw new UsageError(`${graph.name}: expected the device of weightsOf, ${device.name}, got ${options.device}`);
   if (precision === 'bfloat16' && !device.target.kernels.has('dense_bf16'))
     throw new UsageError(`precision: expected float32, the only one on ${device.name}, got ${precision}`);

@@ -1,15 +1,17 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { cudaCommand, cudaPlaces, findingOf, probeCuda } from './device-library.js';
 import { CortadoError, DeviceError, type DeviceDetails } from './errors.js';
 import {
-  addonFolder,
-  buildCommand,
+  addonPath,
   examineLibrary,
+  isOpenLibrary,
   openLibrary,
   type NativeDevice,
   type NativeFinding,
 } from './native.js';
 import { CPU, PLAIN, type Target } from './passes/index.js';
+import { atPath, type Place } from './places.js';
 
 /** Where models live and run. */
 export interface Device {
@@ -22,27 +24,32 @@ export interface Device {
 }
 
 const cpu: Device = { name: 'cpu', native: undefined, target: CPU };
-const opened = new Map<string, Device>([[cpu.name, cpu]]);
+const opened = new Map<string, Promise<Device>>([[cpu.name, Promise.resolve(cpu)]]);
 
 /**
  * Opens a device, the same one for the same name. `auto` is the one that CORTADO_DEVICE names, else the first GPU; it is
  * the CPU where there is no GPU, and says so in a warning where there is one that cannot be used.
  * @throws {DeviceError} that says what was tried and what mends it
  */
-export function openDevice(name = 'auto'): Device {
+export async function openDevice(name = 'auto'): Promise<Device> {
   const wanted = name === 'auto' ? (process.env.CORTADO_DEVICE ?? '') || 'auto' : name;
   if (wanted === 'auto') return (automatic ??= bestDevice());
   const full = wanted === 'cuda' ? 'cuda:0' : wanted;
   let device = opened.get(full);
-  if (!device) opened.set(full, (device = { name: full, native: open(full), target: PLAIN }));
+  if (!device) {
+    device = open(full).then((native) => ({ name: full, native, target: PLAIN }));
+    opened.set(full, device);
+    // What mends it may happen before the next call.
+    device.catch(() => opened.delete(full));
+  }
   return device;
 }
 
-let automatic: Device | undefined;
+let automatic: Promise<Device> | undefined;
 
-function bestDevice(): Device {
+async function bestDevice(): Promise<Device> {
   try {
-    return openDevice('cuda');
+    return await openDevice('cuda');
   } catch (error) {
     if (!(error instanceof DeviceError)) throw error;
     if (!isAbsence(error)) process.emitWarning(`${error.message}; using the CPU`, { code: 'CORTADO_DEVICE' });
@@ -77,7 +84,7 @@ export function gpuIndex(name: string): number | undefined {
   return index === undefined ? undefined : Number(index);
 }
 
-function open(name: string): NativeDevice {
+async function open(name: string): Promise<NativeDevice> {
   const index = gpuIndex(name);
   if (index === undefined) {
     throw problem(`device: expected auto, cpu, cuda, cuda:<n> or cuda-sim, got ${name}`, {
@@ -85,28 +92,32 @@ function open(name: string): NativeDevice {
       tried: name,
     });
   }
-  const [library, fix] =
-    name === 'cuda-sim' ? ['cortado_cuda_sim.so', 'npm run build:sim'] : ['cortado_cuda.so', buildCudaCommand()];
-  const path = join(addonFolder(), library);
-  if (!existsSync(path))
-    throw problem(`${name}: expected the kernels of this device at ${path}, found no such file`, {
-      problem: 'not-built',
-      tried: path,
-      fix,
-    });
+  const simulated = name === 'cuda-sim';
+  const fix = simulated ? 'npm run build:sim' : cudaCommand();
+  const places = simulated
+    ? [atPath('beside the addon', join(dirname(addonPath()), 'cortado_cuda_sim.so'))]
+    : cudaPlaces(addonPath());
+  const path = places.find((place) => place.path !== undefined)?.path;
+  if (path === undefined) throw absent(name, places, fix);
   try {
-    checkFinding(name, index, examineLibrary(path));
+    // A driver may end the process that it is opened in: the first time, this is not to be ours.
+    const trusted = simulated || isOpenLibrary(path);
+    checkFinding(name, index, trusted ? examineLibrary(path) : findingOf(await probeCuda(path, index)));
     return openLibrary(path, index);
   } catch (error) {
-    if (error instanceof DeviceError && error.problem) throw error;
-    if (!(error instanceof CortadoError) || error.code !== 'DEVICE') throw error;
-    throw problem(`${name}: ${error.message}`, { problem: 'broken', tried: path, fix }, error);
+    if (!(error instanceof Error) || (error instanceof DeviceError && error.problem)) throw error;
+    if (error instanceof CortadoError && error.code !== 'DEVICE') throw error;
+    throw problem(`${name}: ${path}: ${error.message}`, { problem: 'broken', tried: path, fix }, error);
   }
 }
 
-/** The command that builds the CUDA backend here. */
-export function buildCudaCommand(): string {
-  return buildCommand().startsWith('npm') ? 'npm run build:cuda' : 'npx cortado build --cuda';
+function absent(name: string, places: readonly Place[], fix: string): DeviceError {
+  const tried = places.map((place) => `${place.name}: ${place.reason}`).join('; ');
+  return problem(`${name}: expected the kernels of this device, found none (tried ${tried})`, {
+    problem: 'not-built',
+    tried,
+    fix,
+  });
 }
 
 /** CUDA's version number as people write it: 13000 is 13.0. */

@@ -1,46 +1,36 @@
-import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join, resolve } from 'node:path';
 import { AddonError, type AddonAttempt } from './errors.js';
+import { hasAsset, withAsset } from './executable.js';
+import {
+  atPath,
+  besideBundle,
+  buildFolder,
+  inPackage,
+  isClone,
+  load,
+  packageVersion,
+  platform,
+  PLATFORMS,
+  type Place,
+} from './places.js';
 
-const require = createRequire(import.meta.url);
-
-/** The package's own folder: one above this file, both in lib/ and in dist/. */
-export const packageRoot = resolve(dirname(fileURLToPath(import.meta.url)), '..');
-
-/** A place where the addon may be. */
-export interface AddonCandidate {
-  /** How it would have come there, for people. */
-  readonly how: string;
-  /** Absolute path; undefined when the place does not exist, and then `reason` says so. */
-  readonly path: string | undefined;
-  /** The place as shown in messages. */
-  readonly place: string;
-  readonly reason: string;
-}
+const FILE = 'cortado.node';
 
 export interface FoundAddon {
   readonly addon: unknown;
+  /** The file; of an addon inside a single-executable application, the executable. */
   readonly path: string;
   readonly how: string;
 }
 
-/** This platform's prebuilt package, such as `@cortado/linux-x64` or `@cortado/linux-arm64-musl`. */
-export function platformPackage(): string {
-  return `@cortado/${process.platform}-${process.arch}${usesMusl() ? '-musl' : ''}`;
-}
-
-/** The command that builds or repairs the addon here: a clone has its own script, an installed package the program. */
-export function buildCommand(): string {
-  return existsSync(join(packageRoot, 'binding.gyp')) ? 'npm run build:native' : 'npx cortado build';
-}
-
 /** Every place to look, best first. CORTADO_ADDON names the only one. */
-export function addonCandidates(): AddonCandidate[] {
+export function addonPlaces(): Place[] {
   const wish = process.env.CORTADO_ADDON;
   if (wish) return [atPath('named by CORTADO_ADDON', resolve(wish))];
-  return [atPath('built on this machine', join(packageRoot, 'build', 'Release', 'cortado.node')), prebuilt()];
+  if (hasAsset(FILE)) return [{ how: 'inside the executable', name: FILE, path: process.execPath, reason: '' }];
+  const prebuilt = inPackage(`@cortado/${platform()}`, FILE);
+  if (packageVersion === undefined) return [besideBundle(FILE), prebuilt];
+  return [prebuilt, atPath('built on this machine', join(buildFolder, FILE))];
 }
 
 /**
@@ -50,23 +40,18 @@ export function addonCandidates(): AddonCandidate[] {
  */
 export function findAddon(): FoundAddon {
   const tried: AddonAttempt[] = [];
-  for (const { path, place, how, reason } of addonCandidates()) {
+  for (const { path, name, how, reason } of addonPlaces()) {
     if (path === undefined) {
-      tried.push({ path: place, reason });
+      tried.push({ path: name, reason });
       continue;
     }
     try {
-      return { addon: require(path) as unknown, path, how };
+      return { addon: path === process.execPath ? withAsset(FILE, load) : load(path), path, how };
     } catch (error) {
       tried.push({ path, reason: firstLine(error) });
     }
   }
   throw addonError(tried);
-}
-
-/** The native addon, as it exports itself. Throws as findAddon() does. */
-export function loadAddon(): unknown {
-  return findAddon().addon;
 }
 
 /** The error for a list of places that all failed. */
@@ -81,29 +66,13 @@ function remedy(tried: readonly AddonAttempt[]): string {
   if (tried.some(({ reason }) => /addons? (has been|is|are) disabled|ERR_DLOPEN_DISABLED/i.test(reason))) {
     return 'start Node without --no-addons';
   }
-  return process.env.CORTADO_ADDON ? 'unset CORTADO_ADDON' : buildCommand();
-}
-
-function atPath(how: string, path: string): AddonCandidate {
-  const found = existsSync(path);
-  return { how, path: found ? path : undefined, place: path, reason: found ? '' : 'no such file' };
-}
-
-function prebuilt(): AddonCandidate {
-  const how = 'prebuilt package';
-  const place = platformPackage();
-  try {
-    return { how, path: require.resolve(`${place}/cortado.node`), place, reason: '' };
-  } catch {
-    return { how, path: undefined, place, reason: 'not installed' };
-  }
-}
-
-/** True on a Linux whose C library is not glibc. */
-function usesMusl(): boolean {
-  if (process.platform !== 'linux') return false;
-  const report = process.report.getReport() as { header?: { glibcVersionRuntime?: string } };
-  return report.header?.glibcVersionRuntime === undefined;
+  if (process.env.CORTADO_ADDON) return 'unset CORTADO_ADDON';
+  if (packageVersion === undefined) return `copy ${FILE} of the package @cortado/${platform()} beside the bundle`;
+  if (isClone()) return 'npm run build:native';
+  const prebuilt = tried.find(({ path }) => path === `@cortado/${platform()}`);
+  // A package that is there and does not load would not load again.
+  if (!prebuilt || !Object.hasOwn(PLATFORMS, platform())) return 'npx cortado build';
+  return `npm install ${prebuilt.path}@${packageVersion}`;
 }
 
 function firstLine(error: unknown): string {

@@ -1,6 +1,5 @@
-import { dirname } from 'node:path';
 import { CortadoError, errorOf } from './errors.js';
-import { buildCommand, findAddon } from './native-loader.js';
+import { findAddon } from './native-loader.js';
 import type { Attributes } from './op.js';
 import type { DType, NativeKernel } from './program.js';
 import type { Shape } from './shape.js';
@@ -138,12 +137,11 @@ interface Addon {
   readonly Device: {
     new (library: string, index: number): NativeDevice;
     examine(library: string): NativeFinding;
+    isOpen(library: string): boolean;
   };
   readonly Memory: new (bytes: number, device?: NativeDevice) => NativeMemory;
   readonly Plan: new (spec: NativePlanSpec) => NativePlan;
 }
-
-export { buildCommand };
 
 let loaded: { readonly addon: Addon; readonly path: string } | undefined;
 
@@ -151,8 +149,8 @@ function addon(): Addon {
   return (loaded ??= findAddon() as { readonly addon: Addon; readonly path: string }).addon;
 }
 
-/** The folder of the addon, where the libraries of other devices lie. @throws {AddonError} */
-export const addonFolder = (): string => (addon(), dirname(loaded!.path));
+/** Where the addon was found. @throws {AddonError} */
+export const addonPath = (): string => (addon(), loaded!.path);
 
 /** @throws {AddonError} when there is no addon; {DeviceError} when CORTADO_ISA cannot be had */
 export const info = (): NativeInfo => rethrow(() => addon().info());
@@ -166,6 +164,9 @@ export const openLibrary = (library: string, index: number): NativeDevice =>
 
 /** What the library finds, without opening any device. @throws {DeviceError} when it does not load */
 export const examineLibrary = (library: string): NativeFinding => rethrow(() => addon().Device.examine(library));
+
+/** Whether this process has opened the library before. */
+export const isOpenLibrary = (library: string): boolean => rethrow(() => addon().Device.isOpen(library));
 
 /** Memory of a device; undefined: the CPU. @throws {OutOfMemoryError} */
 export const allocate = (bytes: number, device?: NativeDevice): NativeMemory =>

@@ -1,8 +1,9 @@
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { FormatError } from './errors.js';
 import { readSafetensors } from './formats/safetensors.js';
 import type { Graph } from './graph.js';
 import { cifar10Full, cifar10Quick } from './models/index.js';
+import { packageRoot } from './places.js';
 import type { Tensor } from './tensor.js';
 
 /** Weights that come with Cortado, and what else the net needs of a picture; lib/trained/README.md is their model card. */
@@ -31,8 +32,7 @@ export function isTrained(name: string): name is TrainedName {
  * @throws {FormatError} when the file is damaged
  */
 export async function trained(name: TrainedName): Promise<Trained> {
-  // The same place as seen from the sources and from what is built of them.
-  const path = fileURLToPath(new URL(`../lib/trained/${name}.safetensors`, import.meta.url));
+  const path = join(packageRoot, 'lib', 'trained', `${name}.safetensors`);
   const { tensors, metadata } = await readSafetensors(path);
   const { mean, ...weights } = tensors as Readonly<Record<string, Tensor>>;
   if (!mean || !metadata.classes) throw new FormatError(`${path}: expected a mean and the names of the classes`);

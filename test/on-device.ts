@@ -24,7 +24,7 @@ const wanted =
     ? named.map((folder) => `test/${folder}/*.test.ts`)
     : ['test/{cuda,ops,fixtures,solvers,model}/*.test.ts', 'test/addon/fuzz.test.ts'];
 try {
-  openDevice(device);
+  await openDevice(device);
 } catch (error) {
   if (!(error instanceof CortadoError)) throw error;
   console.error(error.message);

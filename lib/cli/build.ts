@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { addonPlaces } from '../native-loader.js';
 import { BadUsage, addCommand, note, print, printJson, type SharedOptions } from './command.js';
 import { compileAddon, compileCuda, compileSimulation, type Sanitizers } from './compile.js';
 import { cudaRequirements } from './toolchain.js';
@@ -32,6 +33,9 @@ async function build(options: BuildOptions): Promise<void> {
   if (options.json) printJson({ addon, cuda, sim, seconds });
   else print([addon, cuda, sim].filter((path) => path !== undefined).join('\n'));
   note(`cortado: built in ${seconds} s`);
+  const first = addonPlaces().find(({ path }) => path !== undefined);
+  if (first?.path !== addon && sanitizers === undefined)
+    note(`cortado: ${first?.name} comes before what is built here; CORTADO_ADDON=${addon} takes the latter`);
 }
 
 async function cudaBackend(verbose: boolean): Promise<string> {

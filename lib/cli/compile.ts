@@ -3,12 +3,11 @@ import { once } from 'node:events';
 import { copyFileSync, cpSync, createWriteStream, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { packageRoot } from '../native-loader.js';
+import { buildFolder as release, isClone, packageRoot } from '../places.js';
 import { Failure, note } from './command.js';
 import { addonRequirements, cudaRequirements, jobs, simulationRequirements, type Requirement } from './toolchain.js';
 
 const require = createRequire(import.meta.url);
-const release = join(packageRoot, 'build', 'Release');
 
 /** Sanitizers to build with, and so the folder to build in: `address,undefined` or `thread`. */
 export type Sanitizers = 'address,undefined' | 'thread';
@@ -19,21 +18,10 @@ export type Sanitizers = 'address,undefined' | 'thread';
  * sanitized builds, which must not replace the normal one.
  */
 export async function compileAddon(verbose: boolean, sanitizers?: Sanitizers): Promise<string> {
-  require_('the addon', addonRequirements());
-  const inPlace = sanitizers === undefined && existsSync(join(packageRoot, 'binding.gyp'));
-  const folder = inPlace ? packageRoot : stage(sanitizers);
-  await runTool('the addon', folder, verbose, [
-    require.resolve('node-gyp/bin/node-gyp.js'),
-    'configure',
-    'build',
-    '--release',
-    `--jobs=${jobs}`,
-    // The stand-in for Node's own headers; on Windows node-gyp needs the real ones for node.lib.
-    ...(process.platform === 'win32'
-      ? []
-      : [`--nodedir=${join(packageRoot, 'native', 'gyp')}`, '--force-process-config']),
-  ]);
-  const built = join(folder, 'build', 'Release', 'cortado.node');
+  const inPlace = sanitizers === undefined && isClone();
+  const apart = sanitizers ? join('build-sanitize', sanitizers.replace(',', '-')) : join('build', 'stage');
+  const folder = inPlace ? packageRoot : stage(join(packageRoot, apart));
+  const built = await compileAddonIn(folder, verbose);
   if (inPlace || sanitizers !== undefined) return built;
   mkdirSync(release, { recursive: true });
   const target = join(release, 'cortado.node');
@@ -44,15 +32,38 @@ export async function compileAddon(verbose: boolean, sanitizers?: Sanitizers): P
   return target;
 }
 
-/** Compiles the CUDA backend and returns the path of the library, beside the addon. */
-export async function compileCuda(verbose: boolean): Promise<string> {
+/** Compiles cortado.node from the sources in a folder (`stage`), for this machine's kind of CPU or another. */
+export async function compileAddonIn(folder: string, verbose: boolean, arch: string = process.arch): Promise<string> {
+  require_('the addon', addonRequirements());
+  await runTool('the addon', folder, verbose, [
+    require.resolve('node-gyp/bin/node-gyp.js'),
+    'configure',
+    'build',
+    '--release',
+    `--arch=${arch}`,
+    `--jobs=${jobs}`,
+    // The stand-in for Node's own headers; on Windows node-gyp needs the real ones for node.lib.
+    ...(process.platform === 'win32'
+      ? []
+      : [`--nodedir=${join(packageRoot, 'native', 'gyp')}`, '--force-process-config']),
+  ]);
+  return join(folder, 'build', 'Release', 'cortado.node');
+}
+
+/** Compiles the CUDA backend in folder `out` and returns the path of the library: in `output`, by default beside the addon. */
+export async function compileCuda(
+  verbose: boolean,
+  out = join(packageRoot, 'build', 'cuda'),
+  output = release,
+): Promise<string> {
   require_('the CUDA backend', cudaRequirements());
   const architectures = process.env.CORTADO_CUDA_ARCHITECTURES;
-  await runCmake('the CUDA backend', join(packageRoot, 'build', 'cuda'), verbose, {
+  await runCmake('the CUDA backend', out, verbose, {
     CORTADO_CUDA: 'on',
+    CORTADO_OUTPUT: output,
     ...(architectures && { CORTADO_CUDA_ARCHITECTURES: architectures.replaceAll(',', ';') }),
   });
-  return join(release, process.platform === 'win32' ? 'cortado_cuda.dll' : 'cortado_cuda.so');
+  return join(output, process.platform === 'win32' ? 'cortado_cuda.dll' : 'cortado_cuda.so');
 }
 
 /** Compiles the device `cuda-sim`, beside the addon that was built with the same sanitizers; returns its path. */
@@ -96,9 +107,7 @@ function require_(what: string, requirements: readonly Requirement[]): void {
 }
 
 /** Copies the sources to a build folder; unchanged files keep their dates, so a second build is short. */
-function stage(sanitizers: Sanitizers | undefined): string {
-  const name = sanitizers === undefined ? 'stage' : sanitizers.replace(',', '-');
-  const folder = join(packageRoot, sanitizers === undefined ? 'build' : 'build-sanitize', name);
+export function stage(folder: string): string {
   for (const part of ['native', 'test/addon']) {
     const from = join(packageRoot, part);
     const to = join(folder, part);

@@ -1,14 +1,15 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus, freemem, totalmem } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { AddonAttempt } from '../errors.js';
 import type { NativeInfo } from '../native.js';
-import { addonCandidates, addonError, packageRoot } from '../native-loader.js';
+import { addonError, addonPlaces } from '../native-loader.js';
+import { buildFolder } from '../places.js';
 import { addCommand, print, printJson, type SharedOptions } from './command.js';
 import { table, type Finding } from './finding.js';
 import { examineGpu } from './gpu.js';
+import { version } from './version.js';
 
 const neededNodeApi = 9;
 
@@ -24,15 +25,15 @@ export function register(program: Command): void {
   addCommand(program, 'doctor', 'report what Cortado finds on this machine, and what mends it').action(doctor);
 }
 
-function doctor(options: SharedOptions): void {
+async function doctor(options: SharedOptions): Promise<void> {
   const addon = examineAddon();
   const basics = [node(), nodeApi(), ...addonFindings(addon), memory()];
-  const gpu = examineGpu(addon.path ?? join(packageRoot, 'build', 'Release', 'cortado.node'));
+  const gpu = await examineGpu(addon.path ?? join(buildFolder, 'cortado.node'));
   const ok = basics.every(({ state }) => state === 'ok');
   if (options.json) {
-    printJson({ ok, version: packageVersion(), ...facts(addon), findings: basics, gpu });
+    printJson({ ok, version: version(), ...facts(addon), findings: basics, gpu });
   } else {
-    print(`Cortado ${packageVersion()}\n${table(basics)}\n\nGPU (optional): ${gpu.usable ? 'usable' : 'not usable'}`);
+    print(`Cortado ${version()}\n${table(basics)}\n\nGPU (optional): ${gpu.usable ? 'usable' : 'not usable'}`);
     print(table(gpu.findings));
   }
   if (!ok) process.exitCode = 1;
@@ -68,9 +69,9 @@ function nodeApi(): Finding {
 function examineAddon(): AddonState {
   const code = 'process.stdout.write(JSON.stringify(require(process.argv[1]).info()))';
   const tried: AddonAttempt[] = [];
-  for (const { path, place, how, reason } of addonCandidates()) {
+  for (const { path, name, how, reason } of addonPlaces()) {
     if (path === undefined) {
-      tried.push({ path: place, reason });
+      tried.push({ path: name, reason });
       continue;
     }
     const run = spawnSync(process.execPath, ['-e', code, path], { encoding: 'utf8', timeout: 60_000 });
@@ -112,8 +113,4 @@ function memoryLimit(): number | undefined {
 
 function gib(bytes: number): string {
   return `${(bytes / 2 ** 30).toFixed(1)} GiB`;
-}
-
-function packageVersion(): string {
-  return (JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as { version: string }).version;
 }

@@ -1,38 +1,18 @@
-import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { buildCudaCommand, cudaVersion, hasNvidiaCard } from '../device.js';
+import { dirname } from 'node:path';
+import { cudaVersion, hasNvidiaCard } from '../device.js';
+import { cudaCommand, cudaPlaces, probeCuda, type Probe, type ProbedDevice } from '../device-library.js';
 import type { NativeFailure } from '../native.js';
+import { isClone, type Place } from '../places.js';
 import type { Finding } from './finding.js';
 import { findLibrary, type Wanted } from './libraries.js';
 import { installCommand, nvcc } from './toolchain.js';
-
-/** A GPU as the CUDA backend sees it; `error` is null where one of our kernels ran there. */
-export interface GpuDevice {
-  readonly index: number;
-  readonly name?: string;
-  readonly computeCapability?: string;
-  readonly memory?: number;
-  readonly free?: number;
-  readonly multiprocessors?: number;
-  readonly error: NativeFailure | null;
-}
-
-/** What native/cuda/probe.h describes. */
-interface Probe {
-  readonly abi: number;
-  readonly built: { readonly toolkit: number; readonly architectures: string };
-  readonly driver: number;
-  readonly runtime: number;
-  readonly error: NativeFailure | null;
-  readonly devices: readonly GpuDevice[];
-}
 
 export interface GpuReport {
   /** True when at least one GPU ran a kernel of ours. */
   readonly usable: boolean;
   readonly findings: readonly Finding[];
-  readonly devices: readonly GpuDevice[];
+  readonly devices: readonly ProbedDevice[];
 }
 
 const windows = process.platform === 'win32';
@@ -57,39 +37,31 @@ const cublasLibrary: Wanted = {
 };
 
 /** Each thing that computing on a GPU needs. `addonPath` is where the addon is or would be. */
-export function examineGpu(addonPath: string): GpuReport {
-  const folder = dirname(addonPath);
+export async function examineGpu(addonPath: string): Promise<GpuReport> {
   if (process.platform === 'darwin') {
     const finding: Finding = { name: 'CUDA', state: 'missing', found: 'not offered on macOS', looked: [] };
     return { usable: false, findings: [finding], devices: [] };
   }
-  const probe = runProbe(folder);
+  const places = cudaPlaces(addonPath);
+  const found = places.find(({ path }) => path !== undefined);
+  const folder = dirname(found?.path ?? addonPath);
+  const probe = await ask(found?.path);
   const devices = typeof probe === 'string' || probe === undefined ? [] : probe.devices;
   const findings = [
     driver(probe),
     runtime(probe),
     library('cuDNN 9', cudnnLibrary, folder, 'pip install nvidia-cudnn-cu13 (or set CUDNN_ROOT to its folder)'),
     library('cuBLASLt', cublasLibrary, folder, 'pip install nvidia-cublas (or set CUBLAS_ROOT to its folder)'),
-    backend(folder, probe),
+    backend(places, found, probe),
     deviceFinding(probe),
   ];
   return { usable: devices.some(({ error }) => error === null), findings, devices };
 }
 
-/** Runs the probe beside the backend: its report, what went wrong, or undefined where the backend is not built. */
-function runProbe(folder: string): Probe | string | undefined {
-  const program = join(folder, windows ? 'cortado_cuda_probe.exe' : 'cortado_cuda_probe');
-  if (!existsSync(program)) return undefined;
-  const run = spawnSync(program, [], { encoding: 'utf8', timeout: 120_000 });
-  if (run.status !== 0) {
-    const how = run.signal ?? run.error?.message ?? `exit code ${run.status ?? '?'}`;
-    return `${program} failed: ${how} ${run.stderr.split('\n')[0] ?? ''}`.trim();
-  }
-  try {
-    return JSON.parse(run.stdout) as Probe;
-  } catch {
-    return `${program} printed no JSON`;
-  }
+/** The probe's report, what went wrong, or undefined where there is no backend. */
+async function ask(library: string | undefined): Promise<Probe | string | undefined> {
+  if (library === undefined) return undefined;
+  return probeCuda(library).catch((error: unknown) => (error as Error).message);
 }
 
 function driver(probe: Probe | string | undefined): Finding {
@@ -133,14 +105,14 @@ function library(name: string, wanted: Wanted, folder: string, fix: string): Fin
   return { name, state: 'missing', found: 'not found', looked, fix };
 }
 
-function backend(folder: string, probe: Probe | string | undefined): Finding {
+function backend(places: readonly Place[], place: Place | undefined, probe: Probe | string | undefined): Finding {
   const name = 'CUDA backend';
-  const path = join(folder, windows ? 'cortado_cuda.dll' : 'cortado_cuda.so');
-  const fix = buildCudaCommand();
-  if (probe === undefined) return { name, state: 'missing', found: 'not built', looked: [path], fix };
-  if (typeof probe === 'string') return { name, state: 'broken', found: probe, looked: [path], fix };
+  const looked = places.map(({ name, reason }) => (reason ? `${name} (${reason})` : name));
+  const fix = cudaCommand();
+  if (place === undefined || probe === undefined) return { name, state: 'missing', found: 'not found', looked, fix };
+  if (typeof probe === 'string') return { name, state: 'broken', found: `${place.path}: ${probe}`, looked, fix };
   const built = `CUDA ${cudaVersion(probe.built.toolkit)}, for ${probe.built.architectures}`;
-  return { name, state: 'ok', found: `${path} (${built})`, looked: [path] };
+  return { name, state: 'ok', found: `${place.path} (${place.how}; ${built})`, looked };
 }
 
 function deviceFinding(probe: Probe | string | undefined): Finding {
@@ -158,7 +130,7 @@ function deviceFinding(probe: Probe | string | undefined): Finding {
   return { name, state: 'broken', found, looked: [], fix: remedy(failed.error, probe, failed) };
 }
 
-function line({ index, name, computeCapability, memory, error }: GpuDevice): string {
+function line({ index, name, computeCapability, memory, error }: ProbedDevice): string {
   const size = memory === undefined ? '' : `, ${(memory / 2 ** 30).toFixed(1)} GiB`;
   const verdict = error === null ? 'runs our kernels' : describe(error);
   return `${index}: ${name ?? 'unknown'} (${computeCapability ?? '?'}${size}) ${verdict}`;
@@ -169,7 +141,7 @@ function describe({ call, code, name, text }: NativeFailure): string {
 }
 
 /** What mends a CUDA error, for those that have a known cause. Numbers: cudaError_t. */
-function remedy(error: NativeFailure | null, probe: Probe, device?: GpuDevice): string | undefined {
+function remedy(error: NativeFailure | null, probe: Probe, device?: ProbedDevice): string | undefined {
   switch (error?.code) {
     case 35: // InsufficientDriver
       return probe.driver === 0
@@ -181,7 +153,7 @@ function remedy(error: NativeFailure | null, probe: Probe, device?: GpuDevice): 
     case 222: {
       // UnsupportedPtxVersion
       const architecture = device?.computeCapability?.replace('.', '') ?? 'native';
-      return `CORTADO_CUDA_ARCHITECTURES=${architecture} ${buildCudaCommand()}`;
+      return `CORTADO_CUDA_ARCHITECTURES=${architecture} ${isClone() ? 'npm run build:cuda' : 'npx cortado build --cuda'}`;
     }
     case 803: // SystemDriverMismatch
       return 'reboot: the driver was updated and the old one is still loaded';

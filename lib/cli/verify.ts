@@ -20,7 +20,7 @@ export function register(program: Command): void {
 }
 
 async function run({ device, out, json, verbose }: VerifyOptions): Promise<void> {
-  const { name } = openDevice(device);
+  const { name } = await openDevice(device);
   const onCase = ({ op, ok }: Verdict): void => {
     if (verbose) note(`${ok ? 'ok  ' : 'FAIL'} ${op}`);
   };

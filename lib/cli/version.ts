@@ -1,9 +1,6 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { packageRoot } from '../native-loader.js';
+import { packageVersion } from '../places.js';
 
 /** Of this package. */
 export function version(): string {
-  const manifest = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as { version: string };
-  return manifest.version;
+  return packageVersion ?? 'unknown';
 }

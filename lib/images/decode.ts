@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import sharp, { type Sharp } from 'sharp';
+import type { Sharp } from 'sharp';
 import { FormatError } from '../errors.js';
 
 /** A picture in memory: rows from the top, pixels from the left, red, green, blue of each, 0 to 255. */
@@ -55,6 +55,8 @@ export async function decodeImage(input: string | Uint8Array, options: DecodeOpt
 export async function openImage(input: string | Uint8Array, options: DecodeOptions = {}): Promise<OpenedImage> {
   const name = options.name ?? (typeof input === 'string' ? input : 'image');
   const bytes = typeof input === 'string' ? await contents(input, name) : input;
+  // Not before there is a picture: a program without any, such as a single executable, needs no sharp.
+  const { default: sharp } = await import('sharp');
   const settings = { failOn: 'error', limitInputPixels: options.maxPixels ?? MAX_PIXELS, autoOrient: true } as const;
   const { space, autoOrient, hasAlpha } = await told(name, () => sharp(bytes, settings).metadata());
   // The profile of CMYK is needed: there is no other road from ink to light.

@@ -42,6 +42,17 @@ void* load(const std::string& path) {
 #endif
 }
 
+bool is_loaded(const std::string& path) {
+#ifdef _WIN32
+  (void)path;
+  return false;
+#else
+  void* library = dlopen(path.c_str(), RTLD_LAZY | RTLD_NOLOAD);
+  if (library) dlclose(library);  // takes back this reference: load()'s own is never
+  return library != nullptr;
+#endif
+}
+
 std::string path_of(const Napi::Value& value) {
   if (!value.IsString()) fail("INTERNAL", "device: expected the path of a library");
   return value.As<Napi::String>().Utf8Value();
@@ -50,7 +61,8 @@ std::string path_of(const Napi::Value& value) {
 }  // namespace
 
 Napi::Function DeviceObject::define(Napi::Env env) {
-  return DefineClass(env, "Device", {StaticMethod<&DeviceObject::examine>("examine")});
+  return DefineClass(env, "Device",
+                     {StaticMethod<&DeviceObject::examine>("examine"), StaticMethod<&DeviceObject::is_open>("isOpen")});
 }
 
 DeviceObject::DeviceObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<DeviceObject>(info) {
@@ -86,6 +98,11 @@ Napi::Value DeviceObject::examine(const Napi::CallbackInfo& info) {
     answer.Set("error", error);
     return answer;
   });
+}
+
+Napi::Value DeviceObject::is_open(const Napi::CallbackInfo& info) {
+  return guard(info.Env(),
+               [&]() -> Napi::Value { return Napi::Boolean::New(info.Env(), is_loaded(path_of(info[0]))); });
 }
 
 std::shared_ptr<Device> device_of(const Napi::Value& value) {

@@ -10,7 +10,8 @@ namespace cortado::binding {
 
 /// new Device() is the CPU; new Device(library, index) opens a device of a library beside the addon, whose functions
 /// core/library.h names. Device.examine(library) asks the library what it finds, opening none:
-/// { driver, runtime, devices, error: { call, code, name, text } | null }.
+/// { driver, runtime, devices, error: { call, code, name, text } | null }. Device.isOpen(library): whether this process
+/// has opened it before.
 class DeviceObject : public Napi::ObjectWrap<DeviceObject> {
  public:
   static Napi::Function define(Napi::Env env);
@@ -20,6 +21,7 @@ class DeviceObject : public Napi::ObjectWrap<DeviceObject> {
 
  private:
   static Napi::Value examine(const Napi::CallbackInfo& info);
+  static Napi::Value is_open(const Napi::CallbackInfo& info);
 
   std::shared_ptr<Device> device_;
 };

@@ -77,7 +77,7 @@ void device(std::ostream& out, int index) {
   end(trial());
 }
 
-std::string probe() {
+std::string probe(int only) {
   int driver = 0, runtime = 0, count = 0;
   const char* call = "cudaDriverGetVersion";
   auto code = cudaDriverGetVersion(&driver);
@@ -93,9 +93,13 @@ std::string probe() {
   std::ostringstream out;
   out << "{\"abi\":" << CORTADO_CUDA_ABI << ",\"built\":{\"toolkit\":" << CUDART_VERSION
       << ",\"architectures\":" << quoted(CORTADO_CUDA_BUILT_FOR) << "},\"driver\":" << driver
-      << ",\"runtime\":" << runtime << ",\"error\":" << failure(call, code) << ",\"devices\":[";
+      << ",\"runtime\":" << runtime << ",\"count\":" << count << ",\"error\":" << failure(call, code)
+      << ",\"devices\":[";
+  const char* comma = "";
   for (int i = 0; i < count; ++i) {
-    if (i > 0) out << ',';
+    if (only >= 0 && i != only) continue;
+    out << comma;
+    comma = ",";
     device(out, i);
   }
   out << "]}";
@@ -106,9 +110,9 @@ std::string probe() {
 
 int cortado_cuda_abi(void) { return CORTADO_CUDA_ABI; }
 
-size_t cortado_cuda_probe(char* json, size_t capacity) {
+size_t cortado_cuda_probe(int only, char* json, size_t capacity) {
   try {
-    const std::string text = probe();
+    const std::string text = probe(only);
     if (capacity > 0) snprintf(json, capacity, "%s", text.c_str());
     return text.size();
   } catch (...) {

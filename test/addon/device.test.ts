@@ -1,18 +1,26 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { compile, DeviceError } from '../../lib/index.js';
+import { isOpenLibrary } from '../../lib/native.js';
 import { findAddon } from '../../lib/native-loader.js';
 import { typescript } from '../support/cli.js';
 import { tiny } from '../support/nets.js';
 
 const lib = pathToFileURL(join(import.meta.dirname, '..', '..', 'lib', 'index.ts')).href;
 
+interface Answer {
+  readonly name?: string;
+  readonly problem?: string;
+  readonly message?: string;
+  readonly warned: boolean;
+}
+
 /** The device of a model compiled in a process of its own: its name, or the error, and what was warned of. */
-function deviceIn(env: NodeJS.ProcessEnv, device = 'auto'): { name?: string; problem?: string; warned: boolean } {
+function deviceIn(env: NodeJS.ProcessEnv, device = 'auto'): Answer {
   const code = `
     import { compile, graph, input, relu } from ${JSON.stringify(lib)};
     const net = graph({ x: input([1]) }, ({ x }) => ({ y: relu(x) }));
@@ -20,7 +28,7 @@ function deviceIn(env: NodeJS.ProcessEnv, device = 'auto'): { name?: string; pro
     process.on('warning', () => (warned = true));
     const answer = await compile(net, { device: ${JSON.stringify(device)} }).then(
       (model) => ({ name: model.device.name }),
-      ({ code, problem, fix }) => ({ code, problem, fix }),
+      ({ code, problem, fix, message }) => ({ code, problem, fix, message }),
     );
     setTimeout(() => console.log(JSON.stringify({ ...answer, warned })));`;
   const run = spawnSync(process.execPath, [...typescript, '--input-type=module', '-e', code], {
@@ -28,7 +36,7 @@ function deviceIn(env: NodeJS.ProcessEnv, device = 'auto'): { name?: string; pro
     env: { ...process.env, ...env },
   });
   assert.equal(run.status, 0, run.stderr);
-  return JSON.parse(run.stdout) as { name?: string; problem?: string; warned: boolean };
+  return JSON.parse(run.stdout) as Answer;
 }
 
 describe('devices', () => {
@@ -49,7 +57,8 @@ describe('devices', () => {
   }
 
   it('names the library that is not built, and the command that builds it', () => {
-    const { warned, ...answer } = deviceIn({ CORTADO_ADDON: addon }, 'cuda');
+    const { warned, message, ...answer } = deviceIn({ CORTADO_ADDON: addon }, 'cuda');
+    assert.ok(message?.includes(join(folder, 'cortado_cuda.so')), message);
     assert.deepEqual(answer, { code: 'DEVICE', problem: 'not-built', fix: 'npm run build:cuda' });
     assert.equal(warned, false);
   });
@@ -61,6 +70,52 @@ describe('devices', () => {
     const { name, warned } = deviceIn({ CORTADO_ADDON: addon, CORTADO_DEVICE: '' });
     assert.deepEqual([name, warned], ['cpu', true], 'auto uses the CPU, but not in silence');
     rmSync(library);
+  });
+
+  describe('whose driver is bad', () => {
+    const [library, probe] = ['cortado_cuda.so', 'cortado_cuda_probe'].map((name) => join(folder, name)) as [
+      string,
+      string,
+    ];
+    /** A library that must not be opened here, and the program that opens it elsewhere. */
+    const answering = (script: string): void => {
+      writeFileSync(library, 'not a library');
+      writeFileSync(probe, `#!/bin/sh\n${script}\n`);
+      chmodSync(probe, 0o755);
+    };
+    before(function () {
+      if (process.platform !== 'linux') this.skip();
+    });
+    after(() => [library, probe].forEach((path) => rmSync(path, { force: true })));
+
+    it('is opened in another process first, which it may end', () => {
+      answering('kill -SEGV $$');
+      const { problem, message } = deviceIn({ CORTADO_ADDON: addon }, 'cuda');
+      assert.equal(problem, 'broken');
+      assert.match(message!, /in a process of its own failed: SIGSEGV/);
+    });
+
+    it('is told of in CUDA’s own words', () => {
+      const error = { call: 'kernel launch', code: 209, name: 'cudaErrorNoKernelImageForDevice', text: 'no image' };
+      const answer = { driver: 13010, runtime: 13000, count: 1, error: null, devices: [{ index: 0, error }] };
+      answering(`[ "$*" = 0 ] && echo '${JSON.stringify(answer)}'`);
+      const { problem, message } = deviceIn({ CORTADO_ADDON: addon }, 'cuda');
+      assert.equal(problem, 'refused');
+      assert.match(message!, /kernel launch answered 209/);
+    });
+
+    it('asks for the GPU that was named', () => {
+      const answer = { driver: 13010, runtime: 13000, count: 2, error: null, devices: [] };
+      answering(`[ "$*" = 7 ] && echo '${JSON.stringify(answer)}'`);
+      const { problem, message } = deviceIn({ CORTADO_ADDON: addon }, 'cuda:7');
+      assert.equal(problem, 'no-such-index');
+      assert.match(message!, /cuda:0 to cuda:1/);
+    });
+  });
+
+  it('knows which libraries this process has opened', () => {
+    assert.equal(isOpenLibrary(findAddon().path), true);
+    assert.equal(isOpenLibrary(join(folder, 'absent.so')), false);
   });
 
   it('takes the CPU in silence where there is nothing else, and what CORTADO_DEVICE names', function () {

@@ -1,7 +1,7 @@
 /** What reaches the addon unchecked: every plan that cannot be must be refused with a code, and never end the process. */
 import assert from 'node:assert/strict';
 import { allocate, info, prepare, type NativeMemory, type NativePlan, type NativePlanSpec } from '../../lib/native.js';
-import { loadAddon } from '../../lib/native-loader.js';
+import { findAddon } from '../../lib/native-loader.js';
 
 type Raw = Record<string, unknown>;
 interface RawAddon {
@@ -10,7 +10,7 @@ interface RawAddon {
 }
 
 const CODES = ['INTERNAL', 'USAGE', 'OUT_OF_MEMORY', 'DISPOSED', 'SHAPE'];
-const addon = loadAddon() as RawAddon;
+const addon = findAddon().addon as RawAddon;
 const memory = allocate(4096);
 
 /** relu: y = max(x, 0) on sixteen numbers. */

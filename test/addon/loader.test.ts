@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { AddonError } from '../../lib/errors.js';
-import { addonError, findAddon, platformPackage } from '../../lib/native-loader.js';
+import { addonError, addonPlaces, findAddon } from '../../lib/native-loader.js';
+import { platform } from '../../lib/places.js';
 import { typescript } from '../support/cli.js';
 
 describe('the addon loader', () => {
@@ -75,8 +76,12 @@ describe('the addon loader', () => {
     assert.equal(run.stdout.trim(), 'start Node without --no-addons', run.stderr);
   });
 
-  it('names this platform’s package', () => {
-    assert.match(platformPackage(), new RegExp(`^@cortado/${process.platform}-${process.arch}(-musl)?$`));
+  it('looks for this platform’s package first, then for a local build', () => {
+    delete process.env.CORTADO_ADDON;
+    assert.match(platform(), new RegExp(`^${process.platform}-${process.arch}(-musl)?$`));
+    const [prebuilt, local] = addonPlaces();
+    assert.equal(prebuilt?.name, `@cortado/${platform()}`);
+    assert.match(local!.name, /build.Release.cortado\.node$/);
   });
 
   it('loads the addon in several worker threads and unloads it with them', async () => {

@@ -114,7 +114,8 @@ describe('cortado doctor', () => {
       const error = { call: 'kernel launch', code: 209, name: 'cudaErrorNoKernelImageForDevice', text: 'no image' };
       const device = { index: 0, name: 'Card', computeCapability: '7.0', memory: 2 ** 34, error };
       const built = { toolkit: 13000, architectures: '80-real' };
-      const answer = { abi: 1, built, driver: 13010, runtime: 13000, error: null, devices: [device] };
+      const answer = { abi: 2, built, driver: 13010, runtime: 13000, count: 1, error: null, devices: [device] };
+      writeFileSync(join(folder, 'cortado_cuda.so'), 'opened by the probe alone');
       const probe = join(folder, 'cortado_cuda_probe');
       writeFileSync(probe, `#!/bin/sh\necho '${JSON.stringify(answer)}'\n`);
       chmodSync(probe, 0o755);

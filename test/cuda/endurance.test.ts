@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import {
   averagePool,
   compile,
@@ -20,12 +20,13 @@ import {
   type Graph,
   type Model,
 } from '../../lib/index.js';
-import { addonFolder } from '../../lib/native.js';
+import { addonPath } from '../../lib/native.js';
 import { assertClose } from '../support/compare.js';
 import { simulated } from '../support/device.js';
 import { labels, noise, tiny } from '../support/nets.js';
 
 const device = process.env.CORTADO_DEVICE ?? 'cpu';
+const probe = join(dirname(addonPath()), 'cortado_cuda_probe');
 /** A simulated GPU shows that the tests hold, a real one that it does. */
 const SHAPES = simulated ? 8 : 1000;
 const STEPS = simulated ? 100 : 10_000;
@@ -57,8 +58,8 @@ async function digest(model: Model): Promise<string> {
 
 /** Bytes that are free on the GPU, as another process sees it. */
 function free(): number {
-  const probe = spawnSync(join(addonFolder(), 'cortado_cuda_probe'), { encoding: 'utf8' });
-  const { devices } = JSON.parse(probe.stdout) as { devices: readonly { free: number }[] };
+  const { stdout } = spawnSync(probe, { encoding: 'utf8' });
+  const { devices } = JSON.parse(stdout) as { devices: readonly { free: number }[] };
   return devices[0]!.free;
 }
 
@@ -99,7 +100,7 @@ describe('a GPU at length', function () {
   });
 
   it(`takes no more memory over ${STEPS} steps`, async () => {
-    const watched = !simulated && existsSync(join(addonFolder(), 'cortado_cuda_probe'));
+    const watched = !simulated && existsSync(probe);
     await using model = await compile(tiny(), { device, batch: 8, solver: sgd({ rate: 0.01, momentum: 0.9 }) });
     const inputs = { data: noise([8, 3, 8, 8]), label: labels(8, 5) };
     const steps = async (count: number): Promise<void> => {

@@ -3,15 +3,15 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { compile, Random, sgd, type Model } from '../../lib/index.js';
-import { addonFolder } from '../../lib/native.js';
+import { addonPath } from '../../lib/native.js';
 import { typescript } from '../support/cli.js';
 import { tiny } from '../support/nets.js';
 
 const lib = pathToFileURL(join(import.meta.dirname, '..', '..', 'lib', 'index.ts')).href;
-const built = existsSync(join(addonFolder(), 'cortado_cuda_sim.so'));
+const built = existsSync(join(dirname(addonPath()), 'cortado_cuda_sim.so'));
 
 /** A net with most of what a GPU does in a step: convolution, LRN, pooling, dropout, loss, clipping, momentum. */
 const NET = `

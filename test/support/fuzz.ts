@@ -121,7 +121,7 @@ async function run(subject: Subject): Promise<string> {
   };
   const [inputs, outputs] = [subject.inputs.map(index), subject.outputs.map(index)];
   if (offset > 4 * LARGEST * 8) return 'large';
-  const memory = allocate(offset, openDevice().native);
+  const memory = allocate(offset, (await openDevice()).native);
   try {
     const filled = new Float32Array(offset / 4).map(() => random.uniform(0.1, 2));
     // Codes and masks are what kernels wrote: any of theirs is fine, zero surely.
