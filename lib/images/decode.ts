@@ -9,6 +9,7 @@ export interface Image {
   readonly height: number;
 }
 
+/** How a picture is decoded. */
 export interface DecodeOptions {
   /** Name to show in errors. Default: the path, or `image` for bytes. */
   readonly name?: string;

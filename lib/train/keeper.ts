@@ -5,6 +5,7 @@ import type { Model } from '../model.js';
 import { CHECKPOINTS, pruneCheckpoints, type CheckpointFormat } from './checkpoint.js';
 import type { NotSaved, Saved } from './step.js';
 
+/** When checkpoints are written, and where. */
 export interface CheckpointOptions {
   /** Path and first part of the names of the files: `runs/alexnet` makes `runs/alexnet_iter_1000.safetensors`. */
   readonly prefix: string;

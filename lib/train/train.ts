@@ -13,6 +13,7 @@ import { withProgress, type Progress } from './progress.js';
 import type { Source } from './feeder.js';
 import type { Evaluation, NotSaved, Saved, TrainStep } from './step.js';
 
+/** When a net in training is evaluated, and on what. */
 export interface EvaluationOptions {
   /** Pictures to evaluate on, opened for the phase `test`. */
   readonly loader: Source;
@@ -28,6 +29,7 @@ export interface EvaluationOptions {
   readonly patience?: number;
 }
 
+/** The course of a training. */
 export interface TrainOptions {
   /** Ends when the model has made so many updates, those before it was resumed included. Either this or `epochs`. */
   readonly iterations?: number;
@@ -37,7 +39,9 @@ export interface TrainOptions {
   readonly averageLoss?: number;
   /** Inputs of the net that take pictures and labels. Default: found by their shapes. */
   readonly inputs?: InputNames;
+  /** Evaluates now and then. Default: never. */
   readonly evaluation?: EvaluationOptions;
+  /** Writes checkpoints. Default: none. */
   readonly checkpoint?: CheckpointOptions;
   /** Where a training goes on from: what `restoreTraining` gave. */
   readonly progress?: Progress;

@@ -52,7 +52,7 @@ const PRINTED: Readonly<Record<string, readonly RegExp[]>> = {
     /^4 tensors in net\.safetensors\n[^]*fc\.weight[^]*4 tensors in back\.pth\n$/,
   ],
   'docs/serve.md': [
-    /"ready":true[^]*\[-1,3,32,32\][^]*"predictions":\[\{"label":[^]*"name":"dog\.jpg","predictions"[^]*^cortado_run_rows_count/m,
+    /"ready":true[^]*\[-1,3,32,32\][^]*"predictions":\[\{"label":[^]*"name":"dog\.jpg","predictions"[^]*"embedding":\{"shape":\[64\][^]*^cortado_run_rows_count/m,
     /^200 prob \[ 1, 10 \]\n$/,
   ],
   'docs/train.md': [

@@ -83,6 +83,8 @@ export class Application {
   constructor() {
     compiled();
     mkdirSync(join(this.folder, 'node_modules', '.bin'), { recursive: true });
+    // Whatever lies in the folders above is of no account.
+    this.write('package.json', '{ "private": true }\n');
     symlinkSync(root, join(this.folder, 'node_modules', 'cortado'), 'junction');
     symlinkSync(join(root, 'node_modules', '@types'), join(this.folder, 'node_modules', '@types'), 'junction');
     this.write(
