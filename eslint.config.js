@@ -18,7 +18,7 @@ const programs = ['**/cli/**', '**/serve/**', '**/bench/**', '**/test/**'];
 const networks = ['**/caffe/**', '**/models/**'];
 
 export default defineConfig(
-  globalIgnores(['dist/', 'build*/', 'node_modules/', 'native/']),
+  globalIgnores(['dist/', 'build*/', 'node_modules/', 'native/', 'test/package/apps/']),
   {
     files: ['**/*.ts'],
     extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
