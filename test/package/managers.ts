@@ -35,7 +35,7 @@ export const managers: readonly Manager[] = [
   {
     name: 'pnpm',
     command: (registry, packages) => [
-      inside('pnpm', 'pnpm.mjs'),
+      inside('pnpm', 'pnpm.cjs'),
       ...['add', '--ignore-scripts', '--prefer-offline', `--registry=${registry}`],
       ...packages,
     ],
