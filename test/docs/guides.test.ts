@@ -65,9 +65,6 @@ const PRINTED: Readonly<Record<string, readonly RegExp[]>> = {
   ],
 };
 
-/** Comes with the packages that it is about. */
-const INSTALLING = join(root, 'docs', 'install.md');
-
 /** Files that a page links to, outside its code. */
 function links(page: string): string[] {
   const text = readFileSync(join(root, page), 'utf8').replaceAll(/^```.*?^```$|`[^`\n]*`/gms, '');
@@ -131,8 +128,7 @@ describe('the guides', function () {
 
   it('link to what is there', () => {
     for (const page of pages())
-      for (const target of links(page))
-        assert.ok(existsSync(target) || target === INSTALLING, `${page}: ${target} is not there`);
+      for (const target of links(page)) assert.ok(existsSync(target), `${page}: ${target} is not there`);
   });
 
   it('show a description that opens a net', async () => {
