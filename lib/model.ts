@@ -34,7 +34,9 @@ export interface BackwardOptions extends RunOptions {
 /** Total of the losses times their weights; the graph's outputs; the gradients asked for, by name. */
 export interface BackwardResult<O extends string> {
   readonly loss: number;
+  /** Reading one that was not computed raises an error that names the missing input. */
   readonly outputs: Readonly<Record<O, Tensor>>;
+  /** By the names in `of`, in the shapes of what they are gradients of. */
   readonly gradients: Readonly<Record<string, Tensor>>;
 }
 

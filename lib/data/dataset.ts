@@ -31,12 +31,15 @@ export interface ReaderSpec {
 export interface Dataset<Ref = unknown> {
   /** For people: the path. */
   readonly name: string;
+  /** Items; Infinity where they come as they come. */
   readonly length: number;
   /** Names of the classes in the order of their labels, where the dataset knows them. */
   readonly classes: readonly string[] | undefined;
   /** Of one label: `[]` for a number. */
   readonly labelShape: Shape;
+  /** How threads open it. */
   readonly reader: ReaderSpec;
+  /** What becomes of its pictures. */
   readonly transform: TransformOptions;
   /** Where the item of an index from 0 to length − 1 lies. */
   ref(index: number): Ref;

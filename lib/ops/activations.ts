@@ -190,7 +190,9 @@ export function bnll(x: Value, options: LayerOptions = {}): Value {
 
 /** What `clip` takes besides values and a name. */
 export interface ClipOptions {
+  /** Lower bound. */
   readonly min: number;
+  /** Upper bound. */
   readonly max: number;
 }
 

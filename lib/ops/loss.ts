@@ -17,6 +17,10 @@ export type Normalization = 'valid' | 'batchSize' | 'full' | 'none';
 export interface LabelOptions {
   /** Labels of this value send no loss and no gradient. Default: none. */
   readonly ignoreLabel?: number;
+  /**
+   * What the total is divided by: the labels that count (`valid`), the images (`batchSize`), all labels (`full`) or nothing.
+   * Default: as of the loss's layer in Caffe.
+   */
   readonly normalization?: Normalization;
 }
 

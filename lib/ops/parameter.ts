@@ -5,6 +5,7 @@ import type { Shape } from '../shape.js';
 
 /** What `parameter` takes besides values and a name. */
 export interface ParameterLayerOptions {
+  /** Its extents, of which the batch is none. */
   readonly shape: Shape;
   /** First values. Default 0. */
   readonly filler?: Filler;

@@ -20,6 +20,7 @@ export type Rate =
 export interface StepOptions {
   /** First rate. */
   readonly base: number;
+  /** What each step multiplies the rate by. */
   readonly gamma: number;
   /** Iterations between two steps. */
   readonly every: number;
@@ -27,12 +28,15 @@ export interface StepOptions {
 
 /** `exp`: base · gamma^iteration. */
 export interface ExpOptions {
+  /** First rate. */
   readonly base: number;
+  /** What each iteration multiplies the rate by. */
   readonly gamma: number;
 }
 
 /** `inv`: base · (1 + gamma · iteration)^−power. */
 export interface InvOptions {
+  /** First rate. */
   readonly base: number;
   readonly gamma: number;
   readonly power: number;
@@ -40,7 +44,9 @@ export interface InvOptions {
 
 /** `multistep`: base · gamma, once more at each of `at`. */
 export interface MultistepOptions {
+  /** First rate. */
   readonly base: number;
+  /** What each step multiplies the rate by. */
   readonly gamma: number;
   /** Iterations from which on the next step counts, in rising order. */
   readonly at: readonly number[];
@@ -48,7 +54,9 @@ export interface MultistepOptions {
 
 /** `poly`: base · (1 − iteration / iterations)^power. */
 export interface PolyOptions {
+  /** First rate. */
   readonly base: number;
+  /** 1: a straight line. */
   readonly power: number;
   /** Iterations of the whole training. */
   readonly iterations: number;
@@ -64,7 +72,7 @@ export interface SigmoidOptions {
   readonly middle: number;
 }
 
-/** `cosine`: from base to 0 along half a wave. */
+/** `cosine`: from base down along half a wave. */
 export interface CosineOptions {
   /** Highest rate, reached at the end of the warm-up. */
   readonly base: number;

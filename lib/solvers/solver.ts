@@ -15,7 +15,9 @@ export interface Solver {
   readonly iterSize: number;
   /** Largest norm of all gradients together, summed over the runs of an iteration; undefined: any. */
   readonly clip: number | undefined;
+  /** Factor of the penalty on the size of the weights. */
   readonly weightDecay: number;
+  /** Whether that is of their squares or of their magnitudes. */
   readonly regularization: 'L2' | 'L1';
   /** Its own numbers, by the names of its options: momentum, epsilon and the like. */
   readonly numbers: Readonly<Record<string, number>>;

@@ -37,6 +37,7 @@ export interface FeatureOptions extends LookOptions {
 /** What is said of one picture of many. */
 export interface Answer {
   readonly picture: PictureSource;
+  /** The likeliest first; undefined for a picture that could not be looked at. */
   readonly predictions?: readonly Prediction[];
   /** What is wrong with the picture. */
   readonly error?: CortadoError;

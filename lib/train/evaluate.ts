@@ -18,6 +18,7 @@ export interface EvaluateOptions {
   readonly fetch?: readonly string[];
   /** Told of each batch and what the net made of it. */
   readonly onBatch?: (batch: Batch, values: Readonly<Record<string, Tensor>>) => void;
+  /** Ends the evaluation. */
   readonly signal?: AbortSignal;
 }
 

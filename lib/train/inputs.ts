@@ -9,6 +9,7 @@ import type { Source } from './feeder.js';
 
 /** Which inputs of a net take the pictures and the labels of a batch. */
 export interface InputNames {
+  /** The input of pictures. */
   readonly images: string;
   /** Undefined: the net wants no labels. */
   readonly labels: string | undefined;

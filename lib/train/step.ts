@@ -34,7 +34,9 @@ export interface TrainStep {
 export interface Evaluation {
   /** The net's results that are one number, losses too: means over the pictures. */
   readonly metrics: Readonly<Record<string, number>>;
+  /** Pictures that were looked at. */
   readonly images: number;
+  /** Time that it took. */
   readonly milliseconds: number;
   /** Whether it was better than all before it, in a training. */
   readonly best?: boolean;
