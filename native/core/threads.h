@@ -13,11 +13,12 @@ class Threads {
   using Work = void (*)(void* context, int thread);
   virtual ~Threads() = default;
   virtual int count() const = 0;
-  /// Calls work(context, t) once for every t in [0, count()), the caller being thread 0, and returns when all are done.
+  /// Calls work(context, t) once for every t in [0, count()) and returns when all are done. A thread may be given
+  /// several of these shares, one after the other, so they must not wait for each other.
   virtual void run(Work work, void* context) = 0;
 };
 
-/// f(thread, threads) once on every thread.
+/// f(thread, threads) once for every thread of the team.
 template <class F>
 CORTADO_INLINE void on_every_thread(Threads& team, const F& f) {
   struct Context {

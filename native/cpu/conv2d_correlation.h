@@ -67,7 +67,7 @@ class Correlation {
   }
 
  private:
-  static constexpr int64_t kChunk = 256;  // rows (pixels) whose products wait in cache for their last addend
+  static constexpr int64_t kChunk = 96;   // rows (pixels) whose products wait in the first-level cache
   static constexpr int64_t kDepth = 512;  // addends summed in registers at once
 
   /// A thread's own scratch.
@@ -209,7 +209,7 @@ class Correlation {
                   float* plane = output + j * output_plane();
                   const int64_t* to = room.to + row;
                   if (to[size - 1] - to[0] == size - 1) {
-                    store_part(plane + to[0], v, size);
+                    store_lanes(plane + to[0], v, size);
                   } else {
                     float pixel[kLanes];
                     store(pixel, v);

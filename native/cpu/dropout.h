@@ -4,8 +4,24 @@
 
 #include "../kernels/random.h"
 #include "elementwise.h"
+#include "simd.h"
 
 namespace cortado::CORTADO_ISA {
+
+/// philox() of kernels/random.h for kLanes counters at once.
+CORTADO_INLINE void philox(Vi (&c)[4], uint32_t key0, uint32_t key1) {
+  const Vi a = splat(static_cast<int32_t>(0xd2511f53)), b = splat(static_cast<int32_t>(0xcd9e8d57));
+#pragma GCC unroll 10
+  for (int round = 0; round < 10; ++round) {
+    const Vi a_high = multiply_high(a, c[0]), a_low = a * c[0], b_high = multiply_high(b, c[2]), b_low = b * c[2];
+    c[0] = b_high ^ c[1] ^ splat(static_cast<int32_t>(key0));
+    c[1] = b_low;
+    c[2] = a_high ^ c[3] ^ splat(static_cast<int32_t>(key1));
+    c[3] = a_low;
+    key0 += 0x9e3779b9;
+    key1 += 0xbb67ae85;
+  }
+}
 
 /// x, random state (4 x i32) -> y; y may lie over x.
 struct Dropout {
@@ -32,26 +48,37 @@ struct Dropout {
 
   void run(const Run& run) const {
     const RandomStream random(state, stream);
-    for_slices(run.threads, (n + kBlock - 1) / kBlock, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t block = begin; block < end; ++block) slice(random, block);
+    for_slices(run.threads, (n + kBlock - 1) / kBlock, kGrain, [&](int64_t begin, int64_t end) {
+      for (int64_t block = begin; block < end; ++block) draw(random, block);
     });
   }
 
  private:
-  static constexpr int64_t kBlock = 1024;
+  static constexpr int64_t kBlock = 4 * kLanes, kGrain = 1024 / kBlock;
 
-  CORTADO_INLINE void slice(const RandomStream& random, int64_t block) const {
-    uint32_t words[kBlock];
-    const int64_t first = block * (kBlock / 4);
-    for (int64_t i = 0; i < kBlock / 4; ++i) {
-      const Words drawn = random.words(first + i);
-      for (int k = 0; k < 4; ++k) words[4 * i + k] = drawn.word[k];
+  /// The elements of kLanes counters, four words each.
+  CORTADO_INLINE void draw(const RandomStream& random, int64_t block) const {
+    Vi word[4] = {splat(static_cast<int32_t>(block * kLanes)) + iota(), splat(static_cast<int32_t>(random.run[0])),
+                  splat(static_cast<int32_t>(random.stream)), splat(static_cast<int32_t>(random.run[1]))};
+    philox(word, random.key[0], random.key[1]);
+    // From the same word of all counters to the words of one counter after the other.
+    const AllLanes all{};
+    const Vf a = from_bits(word[0]), b = from_bits(word[1]), c = from_bits(word[2]), d = from_bits(word[3]);
+    const Vf even[2] = {interleave<0>(a, c, all), interleave<1>(a, c, all)};
+    const Vf odd[2] = {interleave<0>(b, d, all), interleave<1>(b, d, all)};
+    const int64_t at = block * kBlock;
+    for (int half = 0; half < 2; ++half) {
+      keep(at + 2 * half * kLanes, interleave<0>(even[half], odd[half], all));
+      keep(at + (2 * half + 1) * kLanes, interleave<1>(even[half], odd[half], all));
     }
-    const int64_t at = block * kBlock, count = n - at < kBlock ? n - at : kBlock;
-    const float* const from = x + at;
-    float* const to = y + at;
-    CORTADO_INDEPENDENT
-    for (int64_t i = 0; i < count; ++i) to[i] = words[i] < dropped ? 0.0f : from[i] * scale;
+  }
+
+  CORTADO_INLINE void keep(int64_t at, Vf words) const {
+    const int64_t lanes = n - at < kLanes ? n - at : kLanes;
+    if (lanes <= 0) return;
+    constexpr auto kSign = static_cast<int32_t>(0x80000000);  // comparisons are those of numbers with a sign
+    const Vi drop = (bits(words) ^ kSign) < splat(static_cast<int32_t>(dropped) ^ kSign);
+    store_lanes(y + at, select(drop, zero(), load_lanes(x + at, lanes) * scale), lanes);
   }
 };
 

@@ -76,11 +76,12 @@ class Product {
     for (int64_t step = 0; step < steps; ++step) {
       const Part depth = part_of(depth_, step, steps);
       pack(b, room, panels, depth);
+      const float* ahead = step + 1 < steps ? b + depth.end * panels_.columns : nullptr;
       for (int64_t row = rows.begin; row < rows.end; row += kBlockRows) {
         const Block block{{row, smaller(rows.end, row + kBlockRows)}, panels, depth};
         gather(a, room, block);
         for (int64_t panel = panels.begin; panel < panels.end; ++panel) {
-          multiply_panel(c, room, block, a.transposed ? 1 : kRowStride, panel);
+          multiply_panel(c, room, block, a.transposed ? 1 : kRowStride, panel, ahead);
         }
       }
     }
@@ -107,7 +108,8 @@ class Product {
     for (int64_t k = 0; k < size; ++k) room.at[k] = k * (a.transposed ? kBlockRows : 1);
   }
 
-  void multiply_panel(float* c, const Room& room, const Block& block, int64_t row_stride, int64_t panel) const {
+  void multiply_panel(float* c, const Room& room, const Block& block, int64_t row_stride, int64_t panel,
+                      const float* ahead) const {
     const float* b = room.b + (panels_.begin(panel) - panels_.begin(block.panels.begin)) * block.size();
     const int64_t width = panels_.width(panel), lanes = panels_.lanes(panel);
     const bool add = block.depth.begin > 0;
@@ -115,6 +117,11 @@ class Product {
       const int height = tile_height(block.rows.end - row);
       float* to = c + row * panels_.columns + panels_.begin(panel);
       Tile tile{{}, room.at, block.size(), {b, width}, {to, panels_.columns, add}};
+      if (ahead != nullptr) {
+        const int64_t line = (row - block.rows.begin) / kTileRows % (kPanel / kLanes) * kLanes;
+        tile.b.ahead = ahead + panels_.begin(panel) + line;
+        tile.b.ahead_stride = panels_.columns;
+      }
       for (int i = 0; i < height; ++i) tile.a.row[i] = room.a + (row - block.rows.begin + i) * row_stride;
       if (lanes == width) {
         multiply_tile(height, width, tile);

@@ -24,10 +24,13 @@ struct TileRows {
   const float* row[kTileRows];
 };
 
-/// The right factor: B(k, j) = data[k * stride + j], whole vectors wide.
+/// The right factor: B(k, j) = data[k * stride + j], whole vectors wide. What lies at ahead[k * ahead_stride], if not
+/// null, is brought to the second-level cache meanwhile: a later tile's numbers.
 struct TilePanel {
   const float* data;
   int64_t stride;
+  const float* ahead = nullptr;
+  int64_t ahead_stride = 0;
 };
 
 /// Where the tile goes, C(i, j) = data[i * stride + j], and whether it is added to what is there.
@@ -48,7 +51,7 @@ struct Tile {
 
 /// C(i, j) (+)= sum over k < depth of A(i, k) B(k, j), for R rows and V vectors of columns. The sum starts at zero and
 /// meets C at its end, so that long sums are made of short ones.
-template <int R, int V>
+template <int R, int V, bool kAhead>
 __attribute__((noinline)) void multiply_tile(const Tile& tile) {
   Vf sum[R][V] = {};
   const float* row[R];
@@ -56,8 +59,18 @@ __attribute__((noinline)) void multiply_tile(const Tile& tile) {
   for (int i = 0; i < R; ++i) row[i] = tile.a.row[i];
   const float* right = tile.b.data;
   const int64_t depth = tile.depth, next = tile.b.stride, *at = tile.at;
+  float* const to = tile.c.data;
+  const int64_t stride = tile.c.stride;
+  const float* ahead = tile.b.ahead;
+  // C is on its way here while the products are made.
+#pragma GCC unroll 8
+  for (int i = 0; i < R; ++i) {
+#pragma GCC unroll 3
+    for (int j = 0; j < V; ++j) __builtin_prefetch(to + i * stride + j * kLanes, 1);
+  }
   for (int64_t k = 0; k < depth; ++k, right += next) {
     const int64_t offset = at[k];
+    if constexpr (kAhead) __builtin_prefetch(ahead + k * tile.b.ahead_stride, 0, 2);
     Vf panel[V];
 #pragma GCC unroll 3
     for (int j = 0; j < V; ++j) panel[j] = load(right + j * kLanes);
@@ -68,8 +81,6 @@ __attribute__((noinline)) void multiply_tile(const Tile& tile) {
       for (int j = 0; j < V; ++j) sum[i][j] = fma(left, panel[j], sum[i][j]);
     }
   }
-  float* const to = tile.c.data;
-  const int64_t stride = tile.c.stride;
   if (tile.c.add) {
 #pragma GCC unroll 8
     for (int i = 0; i < R; ++i) {
@@ -84,13 +95,19 @@ __attribute__((noinline)) void multiply_tile(const Tile& tile) {
   }
 }
 
-template <int R>
+template <int R, bool kAhead>
 CORTADO_INLINE void multiply_tile(int vectors, const Tile& tile) {
   if constexpr (kTileVectors > 2) {
-    if (vectors == 3) return multiply_tile<R, 3>(tile);
+    if (vectors == 3) return multiply_tile<R, 3, kAhead>(tile);
   }
-  if (vectors == 2) return multiply_tile<R, 2>(tile);
-  multiply_tile<R, 1>(tile);
+  if (vectors == 2) return multiply_tile<R, 2, kAhead>(tile);
+  multiply_tile<R, 1, kAhead>(tile);
+}
+
+template <int R>
+CORTADO_INLINE void multiply_tile(int vectors, const Tile& tile) {
+  if (tile.b.ahead != nullptr) return multiply_tile<R, true>(vectors, tile);
+  multiply_tile<R, false>(vectors, tile);
 }
 
 /// The largest tile height, a power of two, that fits in `rows` rows.

@@ -73,6 +73,7 @@ struct LrnShape {
     const Vf a = splat(factor), b = splat(k);
     int64_t j = 0;
     for (; j + kLanes <= n; j += kLanes) {
+      __builtin_prefetch(top + rows * pixels + j);  // the next channel's window ends with it
       f(j, int64_t{kLanes}, fma(a, squares<Rows>(top + j, rows, pixels, kLanes), b));
     }
     // Lanes beyond the tile have s = k, perhaps 0: they are never stored.

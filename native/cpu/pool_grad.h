@@ -41,12 +41,6 @@ struct Margins {
   }
 };
 
-/// Lanes of a and b in turns: the first half of the result, or the second.
-template <int Half, int... I>
-CORTADO_INLINE Vf interleave(Vf a, Vf b, Lanes<I...>) {
-  return shuffle<(Half * kLanes / 2 + I / 2 + (I % 2 ? kLanes : 0))...>(a, b);
-}
-
 /// One plane of dx, gathered. `dy` and `code` have margins; `line` holds a row of dx, over-long on both sides.
 template <int Stride, int Width, bool kMax>
 struct PoolGather {

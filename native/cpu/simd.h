@@ -219,6 +219,27 @@ CORTADO_INLINE Vf inverse_sqrt(Vf a) {
   return fma(r * 0.5f, fma(-a * r, r, splat(1.0f)), r);
 }
 
+/// Upper halves of the 64-bit products of lanes without sign.
+CORTADO_INLINE Vi multiply_high(Vi a, Vi b) {
+#if defined(__AVX512F__)
+  const auto x = reinterpret_cast<__m512i>(a), y = reinterpret_cast<__m512i>(b);
+  const auto upper = [](__m512i v) { return _mm512_maskz_srli_epi64(0xff, v, 32); };
+  const __m512i even = _mm512_maskz_mul_epu32(0xff, x, y), odd = _mm512_maskz_mul_epu32(0xff, upper(x), upper(y));
+  return reinterpret_cast<Vi>(_mm512_mask_blend_epi32(0xaaaa, upper(even), odd));
+#elif defined(__AVX2__)
+  const auto x = reinterpret_cast<__m256i>(a), y = reinterpret_cast<__m256i>(b);
+  const __m256i even = _mm256_mul_epu32(x, y),
+                odd = _mm256_mul_epu32(_mm256_srli_epi64(x, 32), _mm256_srli_epi64(y, 32));
+  return reinterpret_cast<Vi>(_mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xaa));
+#else
+  Vi v;
+  for (int i = 0; i < kLanes; ++i) {
+    v[i] = static_cast<int32_t>((uint64_t{static_cast<uint32_t>(a[i])} * static_cast<uint32_t>(b[i])) >> 32);
+  }
+  return v;
+#endif
+}
+
 CORTADO_INLINE Vi bits(Vf a) { return reinterpret_cast<Vi>(a); }
 CORTADO_INLINE Vf from_bits(Vi a) { return reinterpret_cast<Vf>(a); }
 CORTADO_INLINE Vf abs(Vf a) { return from_bits(bits(a) & 0x7fffffff); }
@@ -252,6 +273,12 @@ using AllLanes = LanesTo<kLanes>::Type;
 template <int Shift, int... I>
 CORTADO_INLINE Vf rotate(Vf a, Lanes<I...>) {
   return shuffle<((I + Shift) % kLanes)...>(a, a);
+}
+
+/// Lanes of a and b in turns: the first half of the result, or the second.
+template <int Half, int... I>
+CORTADO_INLINE Vf interleave(Vf a, Vf b, Lanes<I...>) {
+  return shuffle<(Half * kLanes / 2 + I / 2 + (I % 2 ? kLanes : 0))...>(a, b);
 }
 
 /// Sum of all lanes, by halves.

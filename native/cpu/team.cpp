@@ -31,7 +31,7 @@ bool spin_until(const Condition& condition) {
 
 }  // namespace
 
-Team::Team(int count) : count_(count) {
+Team::Team(int count) : count_(count), shares_(std::make_unique<Share[]>(static_cast<size_t>(count))) {
   try {
     for (int thread = 1; thread < count; ++thread) threads_.emplace_back([this, thread] { serve(thread); });
   } catch (const std::system_error&) {
@@ -57,17 +57,35 @@ void Team::run(Work work, void* context) {
   if (count_ == 1) return work(context, 0);
   work_ = work;
   context_ = context;
-  unfinished_.store(count_ - 1, std::memory_order_relaxed);
+  unfinished_.store(count_, std::memory_order_relaxed);
+  const uint64_t round = round_.load(std::memory_order_relaxed) + 1;
   {
     const std::lock_guard lock(mutex_);
-    round_.fetch_add(1, std::memory_order_release);
+    round_.store(round, std::memory_order_release);
   }
   wake_.notify_all();
-  work(context, 0);
+  work_off(0, round);
   const auto finished = [this] { return unfinished_.load(std::memory_order_acquire) == 0; };
   if (spin_until(finished)) return;
   std::unique_lock lock(mutex_);
   done_.wait(lock, finished);
+}
+
+/// The thread's own share, then those that nobody has begun. A thread that comes late to a round finds all of them
+/// begun, and touches nothing: the next round starts when this one's shares are finished, not when every thread has
+/// seen it.
+void Team::work_off(int thread, uint64_t round) {
+  for (int i = 0; i < count_; ++i) {
+    const int number = (thread + i) % count_;
+    uint64_t before = round - 1;
+    if (!shares_[static_cast<size_t>(number)].begun.compare_exchange_strong(before, round, std::memory_order_acq_rel))
+      continue;
+    work_(context_, number);
+    if (unfinished_.fetch_sub(1, std::memory_order_acq_rel) == 1 && thread != 0) {
+      const std::lock_guard lock(mutex_);
+      done_.notify_one();
+    }
+  }
 }
 
 void Team::serve(int thread) {
@@ -80,11 +98,7 @@ void Team::serve(int thread) {
     }
     seen = round_.load(std::memory_order_acquire);
     if (stop_) return;
-    work_(context_, thread);
-    if (unfinished_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
-      const std::lock_guard lock(mutex_);
-      done_.notify_one();
-    }
+    work_off(thread, seen);
   }
 }
 
