@@ -1,10 +1,8 @@
 /** The package managers, each as its users call it, with scripts of dependencies ignored. */
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
-
-const require = createRequire(import.meta.url);
+import { join } from 'node:path';
+import { packageRoot } from '../../lib/places.js';
 
 export interface Manager {
   readonly name: string;
@@ -20,7 +18,7 @@ export const upstream = execFileSync('npm', ['config', 'get', 'registry'], { enc
 const globals = execFileSync('npm', ['root', '--global'], { encoding: 'utf8' }).trim();
 
 function inside(name: string, file: string): string {
-  return join(dirname(require.resolve(`${name}/package.json`)), 'bin', file);
+  return join(packageRoot, 'node_modules', name, 'bin', file);
 }
 
 export const managers: readonly Manager[] = [
