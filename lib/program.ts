@@ -2,10 +2,10 @@ import type { Attributes } from './op.js';
 import { count, format, type Shape } from './shape.js';
 import { ShapeError } from './errors.js';
 
-export type DType = 'f32' | 'i32' | 'u8' | 'bf16';
+export type DType = 'f32' | 'i32' | 'u8' | 'i8' | 'bf16';
 export type Phase = 'train' | 'test';
 
-export const BYTES: Readonly<Record<DType, number>> = { f32: 4, i32: 4, u8: 1, bf16: 2 };
+export const BYTES: Readonly<Record<DType, number>> = { f32: 4, i32: 4, u8: 1, i8: 1, bf16: 2 };
 
 /**
  * Where a tensor of a program lives: `state` outlives the run (parameters, solver history), `kept` follows from it and lives
