@@ -18,7 +18,7 @@ export interface CompileOptions {
   /**
    * `bfloat16` rounds the factors of dense layers and of convolutions that Winograd's algorithm does not do sooner, forward
    * and backward, in training too; sums, parameters, updates and all that lies between the layers stay float32. CPUs with
-   * AVX512-BF16 do that twice as fast, others gain where they read half the bytes. `int8` moreover reads the weights of dense
+   * AVX512-BF16 do that twice as fast; others give the same to rounding, and gain with a few images alone. `int8` moreover reads the weights of dense
    * layers as 8 bits with a scale for each unit, in runs of at most 4 images, and has no solver. Default `float32`.
    */
   readonly precision?: Precision;
