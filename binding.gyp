@@ -53,7 +53,7 @@
         'NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS',
       ],
       'conditions': [
-        ['target_arch=="x64"', {'dependencies': ['isa_avx512', 'isa_avx2']}],
+        ['target_arch=="x64"', {'dependencies': ['isa_avx512bf16', 'isa_avx512', 'isa_avx2']}],
         ['target_arch=="arm64"', {'sources': ['native/cpu/isa/neon.cpp']}],
         ['OS=="linux"', {'ldflags': ['-Wl,--gc-sections', '-Wl,--exclude-libs,ALL'], 'libraries': ['-ldl']}],
         ['OS=="linux" and sanitize=="none"', {'ldflags': ['-Wl,-s']}],
@@ -64,6 +64,20 @@
   'conditions': [
     ['target_arch=="x64"', {
       'targets': [
+        {
+          'target_name': 'isa_avx512bf16',
+          'type': 'static_library',
+          'sources': ['native/cpu/isa/avx512bf16.cpp'],
+          'cflags_cc': [
+            '-mavx512f', '-mavx512vl', '-mavx512dq', '-mavx512bw', '-mfma', '-mavx512bf16', '-mavx512vnni',
+          ],
+          'xcode_settings': {
+            'OTHER_CPLUSPLUSFLAGS': [
+              '-mavx512f', '-mavx512vl', '-mavx512dq', '-mavx512bw', '-mfma', '-mavx512bf16', '-mavx512vnni',
+            ],
+          },
+          'msvs_settings': {'VCCLCompilerTool': {'AdditionalOptions': ['/arch:AVX512']}},
+        },
         {
           'target_name': 'isa_avx512',
           'type': 'static_library',

@@ -1,12 +1,13 @@
+import type { Precision } from '../lib/passes/index.js';
 import { align } from '../lib/table.js';
 import type { KernelRow } from './kernels.js';
-import type { NetRow } from './nets.js';
+import { whoOf, type NetRow } from './nets.js';
 
 /** What a workload is to reach: so many times the images per second of the fastest peer of that precision. */
 interface Goal {
   readonly work: string;
   readonly batch: number;
-  readonly precision: 'float32' | 'bfloat16';
+  readonly precision: Precision;
   /** Precision of the peers that it is measured against. */
   readonly against: 'float32' | 'bfloat16';
   readonly times: number;
@@ -15,6 +16,7 @@ interface Goal {
 const GOALS: readonly Goal[] = [
   { work: 'bvlc/infer', batch: 1, precision: 'float32', against: 'float32', times: 2 },
   { work: 'bvlc/infer', batch: 1, precision: 'bfloat16', against: 'float32', times: 3 },
+  { work: 'bvlc/infer', batch: 1, precision: 'int8', against: 'float32', times: 3 },
   { work: 'bvlc/infer', batch: 64, precision: 'float32', against: 'float32', times: 2.5 },
   { work: 'bvlc/infer', batch: 64, precision: 'bfloat16', against: 'bfloat16', times: 2 },
   { work: 'bvlc/train', batch: 64, precision: 'float32', against: 'float32', times: 3.5 },
@@ -27,8 +29,7 @@ const GOALS: readonly Goal[] = [
 export function formatGoals(rows: readonly NetRow[]): string {
   const lines = GOALS.map(({ work, batch, precision, against, times }) => {
     const same = rows.filter((r) => r.work === work && r.batch === batch);
-    // Where bfloat16 changes nothing, only float32 was timed.
-    const own = same.find((r) => r.who === `cortado+${precision}`) ?? same.find((r) => r.who === 'cortado');
+    const own = same.find((r) => r.who === whoOf(precision));
     const [best] = same
       .filter((r) => !r.who.startsWith('cortado') && r.who.endsWith('bf16') === (against === 'bfloat16'))
       .sort((a, b) => b.imagesPerSecond - a.imagesPerSecond);

@@ -25,9 +25,15 @@ export const WORKLOADS: readonly Workload[] = [
   { work: 'bvlc/infer', batch: 64, net: alexnet, train: false },
   { work: 'bvlc/train', batch: 64, net: alexnet, train: true },
   { work: 'bvlc/infer', batch: 1, net: alexnet, train: false, precision: 'bfloat16' },
+  { work: 'bvlc/infer', batch: 1, net: alexnet, train: false, precision: 'int8' },
+  { work: 'bvlc/infer', batch: 64, net: alexnet, train: false, precision: 'bfloat16' },
+  { work: 'bvlc/train', batch: 64, net: alexnet, train: true, precision: 'bfloat16' },
   { work: 'cifar10-quick/train', batch: 100, net: cifar10Quick, train: true },
   { work: 'cifar10-full/train', batch: 100, net: cifar10Full, train: true },
 ];
+
+/** How a row calls Cortado. */
+export const whoOf = (precision: Precision): string => (precision === 'float32' ? 'cortado' : `cortado+${precision}`);
 
 export async function benchNets(seconds: number, filter: RegExp, threads?: number): Promise<NetRow[]> {
   const rows: NetRow[] = [];
@@ -59,8 +65,7 @@ export async function benchNet(
       seconds,
     );
     const ms = median(times);
-    const who = precision === 'float32' ? 'cortado' : `cortado+${precision}`;
-    return { who, work, batch, ms, imagesPerSecond: (1000 * batch) / ms };
+    return { who: whoOf(precision), work, batch, ms, imagesPerSecond: (1000 * batch) / ms };
   } finally {
     model.dispose();
   }

@@ -5,6 +5,7 @@ import { Command } from 'commander';
 import { info } from '../lib/native.js';
 import { measurePeak } from '../lib/probe.js';
 import { formatAccuracy } from './accuracy.js';
+import { formatRounding } from './rounding.js';
 import { benchKernels } from './kernels.js';
 import { benchNets, type NetRow } from './nets.js';
 import { formatGoals, formatKernelGoals } from './goals.js';
@@ -30,7 +31,7 @@ const program = new Command('bench')
   )
   .option('--kernels', 'only the kernels, on the shapes of AlexNet')
   .option('--nets', 'only whole nets')
-  .option('--accuracy', 'only the error of the convolutions against double precision, by algorithm')
+  .option('--accuracy', 'only errors: of the convolutions by algorithm, of products in bfloat16 and int8')
   .option(
     '--peers [regex]',
     'time the peers too, those whose name matches (CORTADO_PEERS: script, CORTADO_PYTHON: interpreter)',
@@ -52,7 +53,7 @@ async function main(options: Options): Promise<void> {
     return;
   }
   if (options.accuracy) {
-    console.log(await formatAccuracy());
+    console.log(`${await formatAccuracy()}\n\n${await formatRounding()}`);
     return;
   }
   const { threads } = info();

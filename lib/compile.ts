@@ -4,7 +4,7 @@ import type { Feed } from './feed.js';
 import type { Graph } from './graph.js';
 import { Model } from './model.js';
 import { info } from './native.js';
-import type { Passes, Precision } from './passes/index.js';
+import { PRECISIONS, type Passes, type Precision } from './passes/index.js';
 import type { Solver } from './solvers/solver.js';
 
 /** How a graph is made ready to run. */
@@ -18,8 +18,10 @@ export interface CompileOptions {
   /** Images that one run takes at most; fewer are always welcome. Default: the graph's own. */
   readonly batch?: number;
   /**
-   * `bfloat16` lets runs that change no parameters, of at most 4 images, read the weights of dense layers as bfloat16: such
-   * runs wait for nothing else. Arithmetic stays float32, and so do larger batches and training. Default `float32`.
+   * `bfloat16` rounds the factors of dense layers and of convolutions that Winograd's algorithm does not do sooner, forward
+   * and backward, in training too; sums, parameters, updates and all that lies between the layers stay float32. CPUs with
+   * AVX512-BF16 do that twice as fast; others give the same to rounding, and gain with a few images alone. `int8` moreover reads the weights of dense
+   * layers as 8 bits with a scale for each unit, in runs of at most 4 images, and has no solver. Default `float32`.
    */
   readonly precision?: Precision;
   /** Threads of a run. Default CORTADO_THREADS or the physical cores. */
@@ -52,8 +54,8 @@ export async function compile<I extends string, O extends string>(
   options: CompileOptions = {},
 ): Promise<Model<I, O>> {
   const { precision = 'float32' } = options;
-  if (precision !== 'float32' && precision !== 'bfloat16')
-    throw new UsageError(`precision: expected float32 or bfloat16, got ${String(precision)}`);
+  if (!PRECISIONS.includes(precision))
+    throw new UsageError(`precision: expected one of ${PRECISIONS.join(', ')}, got ${String(precision)}`);
   const { weightsOf, solver, weights } = options;
   if (weightsOf && weights)
     throw new UsageError(`${graph.name}: expected either weights or weightsOf, whose parameters are shared, got both`);
@@ -61,10 +63,12 @@ export async function compile<I extends string, O extends string>(
     throw new UsageError(
       `${graph.name}: expected either a solver or weightsOf, whose own solver updates them, got both`,
     );
+  if (precision === 'int8' && solver)
+    throw new UsageError(`${graph.name}: expected float32 or bfloat16 for training, got int8, which is for inference`);
   const device = weightsOf ? weightsOf.device : await openDevice(options.device);
   if (weightsOf && options.device !== undefined && (await openDevice(options.device)) !== device)
     throw new UsageError(`${graph.name}: expected the device of weightsOf, ${device.name}, got ${options.device}`);
-  if (precision === 'bfloat16' && !device.target.kernels.has('dense_bf16'))
+  if (precision !== 'float32' && !device.target.kernels.has('dense_bf16'))
     throw new UsageError(`precision: expected float32, the only one on ${device.name}, got ${precision}`);
   const model = new Model(graph, {
     device,

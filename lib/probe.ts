@@ -10,7 +10,7 @@ export interface Peak {
   readonly isa: string;
 }
 
-const LANES: Readonly<Record<string, number>> = { avx512: 16, avx2: 8 };
+const LANES: Readonly<Record<string, number>> = { avx512bf16: 16, avx512: 16, avx2: 8 };
 const SUMS = 16;
 const ROUNDS = 2_000_000;
 /** Far larger than any cache. */

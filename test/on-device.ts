@@ -14,7 +14,10 @@ const [device = 'cuda', ...words] = process.argv.slice(2);
 const named = words.filter((word) => !word.startsWith('--'));
 
 /** Left out: what measures the CPU, names its errors, tests kernels that only it has, or has the process itself as its subject. */
-const elsewhere = ['model/{alexnet,embed,errors,events,memory,workers}', 'ops/{conv2d-winograd,dense-bf16,lrn-pool}'];
+const elsewhere = [
+  'model/{alexnet,embed,errors,events,memory,workers}',
+  'ops/{conv2d-bf16,conv2d-winograd,dense-bf16,dense-int8,lrn-pool}',
+];
 /** Minutes of a simulated GPU for kernels that the smaller nets bring it too. */
 const large = device === 'cuda-sim' ? ['model/squeezenet'] : [];
 const ignore = [...elsewhere, ...large].map((name) => `test/${name}.test.ts`);

@@ -4,12 +4,12 @@ import { fuseRelu } from './fuse.js';
 import { fuseLrnPool } from './fuse-lrn.js';
 import { keepPrepared } from './keep.js';
 import { packFilters } from './pack.js';
-import { storeWeightsAsBf16, type Precision } from './precision.js';
+import { multiplyAsBf16, storeAsInt8, type Precision } from './precision.js';
 import { prune } from './prune.js';
 import { CPU, type Target } from './target.js';
 import { useWinograd } from './winograd.js';
 
-export type { Precision } from './precision.js';
+export { PRECISIONS, type Precision } from './precision.js';
 export { CPU, PLAIN, type Target } from './target.js';
 export { placeInArena, placeKept, roundUp, sizeOf, type Layout } from './memory.js';
 
@@ -34,7 +34,8 @@ function rewrite(program: Program, { precision, target = CPU }: Settings): Progr
   let fast = fuseRelu(program);
   if (has('lrn_maxPool')) fast = fuseLrnPool(fast);
   if (has('conv2d_winograd')) fast = useWinograd(fast);
+  if (has('dense_int8') && precision === 'int8') fast = storeAsInt8(fast);
+  if (has('dense_bf16') && precision !== 'float32') fast = multiplyAsBf16(fast);
   if (has('conv2d_packed')) fast = packFilters(fast);
-  if (has('dense_bf16') && precision === 'bfloat16') fast = storeWeightsAsBf16(fast);
   return keepPrepared(fast);
 }

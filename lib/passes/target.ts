@@ -7,7 +7,9 @@ export interface Target {
 /** native/cpu/list.h. */
 export const CPU: Target = {
   kernels: new Set([
-    ...['conv2d_filters', 'conv2d_packed', 'dense_bf16', 'to_bf16'],
+    ...['conv2d_filters', 'conv2d_packed', 'conv2d_bf16', 'conv2d_bf16_filters', 'conv2d_bf16_wgrad'],
+    ...['dense_bf16', 'dense_bf16_dgrad', 'dense_bf16_wgrad', 'to_bf16'],
+    ...['dense_int8', 'to_int8'],
     ...['lrn_maxPool', 'lrn_maxPool_grad'],
     ...['winograd_filters', 'conv2d_winograd', 'conv2d_winograd_dgrad', 'conv2d_winograd_wgrad'],
   ]),

@@ -69,6 +69,7 @@ DType dtype_of(const std::string& name) {
   if (name == "f32") return DType::f32;
   if (name == "i32") return DType::i32;
   if (name == "u8") return DType::u8;
+  if (name == "i8") return DType::i8;
   if (name == "bf16") return DType::bf16;
   fail("INTERNAL", "plan: expected a dtype, got %s", name.c_str());
 }

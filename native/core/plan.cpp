@@ -9,7 +9,10 @@ namespace cortado {
 
 namespace {
 
-int64_t bytes_of(DType dtype) { return dtype == DType::u8 ? 1 : dtype == DType::bf16 ? 2 : 4; }
+int64_t bytes_of(DType dtype) {
+  if (dtype == DType::u8 || dtype == DType::i8) return 1;
+  return dtype == DType::bf16 ? 2 : 4;
+}
 
 Tensor place(const TensorSpec& spec, const std::vector<std::shared_ptr<Memory>>& memories, size_t index) {
   if (spec.memory < 0 || static_cast<size_t>(spec.memory) >= memories.size())

@@ -8,7 +8,7 @@
 
 namespace cortado {
 
-enum class DType : uint8_t { f32, i32, u8, bf16 };
+enum class DType : uint8_t { f32, i32, u8, i8, bf16 };
 
 constexpr int kMaxRank = 8;
 
@@ -24,6 +24,7 @@ struct Tensor {
   CORTADO_INLINE float* f32() const { return static_cast<float*>(data); }
   CORTADO_INLINE int32_t* i32() const { return static_cast<int32_t*>(data); }
   CORTADO_INLINE uint16_t* bf16() const { return static_cast<uint16_t*>(data); }
+  CORTADO_INLINE int8_t* i8() const { return static_cast<int8_t*>(data); }
   CORTADO_INLINE uint8_t* u8() const { return static_cast<uint8_t*>(data); }
 
   /// Product of the extents [from, to).

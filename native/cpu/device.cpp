@@ -23,6 +23,7 @@ CORTADO_DECLARE_ISA(portable)
 #if defined(__x86_64__)
 CORTADO_DECLARE_ISA(avx2)
 CORTADO_DECLARE_ISA(avx512)
+CORTADO_DECLARE_ISA(avx512bf16)
 #elif defined(__aarch64__)
 CORTADO_DECLARE_ISA(neon)
 #endif
@@ -44,6 +45,8 @@ std::vector<Isa> available() {
   const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
   const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
                       __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq");
+  const bool bf16 = avx512 && __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vnni");
+  if (bf16) found.push_back({"avx512bf16", {avx512bf16::kTable, avx512bf16::kTableSize}});
   if (avx512) found.push_back({"avx512", {avx512::kTable, avx512::kTableSize}});
   if (avx2) found.push_back({"avx2", {avx2::kTable, avx2::kTableSize}});
 #elif defined(__aarch64__)

@@ -19,18 +19,19 @@ struct FewRows {
   const float* bias;
   bool relu;
   float* c;
+  int64_t stride = depth;  // between rows of a B of shape (columns, depth)
 };
 
 /// `Columns` columns of C for a B of shape (columns, depth): as many dot products at once as there are registers.
 template <int Rows, int Columns, class Stored>
 CORTADO_INLINE void few_dots(const FewRows<Stored>& p, int64_t column) {
   Vf total[Columns][Rows] = {};
-  const Stored* b = p.b + column * p.depth;
+  const Stored* b = p.b + column * p.stride;
   int64_t k = 0;
   for (; k + kLanes <= p.depth; k += kLanes) {
 #pragma GCC unroll 4
     for (int j = 0; j < Columns; ++j) {
-      const Vf weight = load_lanes(b + j * p.depth + k, kLanes);
+      const Vf weight = load_lanes(b + j * p.stride + k, kLanes);
 #pragma GCC unroll 4
       for (int i = 0; i < Rows; ++i) total[j][i] = fma(weight, load(p.a + i * p.depth + k), total[j][i]);
     }
@@ -38,7 +39,7 @@ CORTADO_INLINE void few_dots(const FewRows<Stored>& p, int64_t column) {
   const int64_t rest = p.depth - k;
   for (int j = 0; j < Columns; ++j) {
     for (int i = 0; i < Rows; ++i) {
-      const Vf last = load_lanes(b + j * p.depth + k, rest) * load_part(p.a + i * p.depth + k, rest);
+      const Vf last = load_lanes(b + j * p.stride + k, rest) * load_part(p.a + i * p.depth + k, rest);
       const float value = sum(total[j][i] + last) + (p.bias == nullptr ? 0.0f : p.bias[column + j]);
       p.c[i * p.columns + column + j] = p.relu && value < 0 ? 0.0f : value;
     }

@@ -1,4 +1,5 @@
-// The vector type of the instruction set that this file is compiled for, and the only place with intrinsics.
+// The vector type of the instruction set that this file is compiled for, and the only place with intrinsics beside
+// those for fewer bits, simd_bf16.h and simd_int8.h.
 //
 // Vf (floats) and Vi (32-bit integers) are compiler vectors of kLanes lanes, so + - * / and comparisons work as they do
 // on scalars; a comparison gives a Vi whose lanes are 0 or -1, which combines with & | ~ and feeds select(). Everything

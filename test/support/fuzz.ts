@@ -7,7 +7,7 @@ import { openDevice } from '../../lib/device.js';
 import { readNet } from '../../lib/caffe/import/index.js';
 import { lower } from '../../lib/lower.js';
 import { allocate, prepare, type NativePlanSpec } from '../../lib/native.js';
-import { optimize } from '../../lib/passes/index.js';
+import { optimize, PRECISIONS } from '../../lib/passes/index.js';
 import type { DType } from '../../lib/program.js';
 import { Random } from '../../lib/random.js';
 import { CortadoError } from '../../lib/errors.js';
@@ -48,8 +48,9 @@ async function subjects(folder: string): Promise<Subject[]> {
     const phase = test.phase === 'TRAIN' ? 'train' : 'test';
     const gradients = test.tops.some((top) => top.diff) ? wanted : [];
     const { program } = lower(graph, { batch: graph.batch, phase, fetch: tops, gradients, seeds });
-    for (const { kernel, inputs, outputs, attributes } of optimize(program, { passes: 'all', precision: 'float32' })
-      .steps) {
+    const optimized = PRECISIONS.map((precision) => optimize(program, { passes: 'all', precision }));
+    const steps = optimized.flatMap(({ prologue, steps }) => [...prologue, ...steps]);
+    for (const { kernel, inputs, outputs, attributes } of steps) {
       const slot = (ref: (typeof inputs)[number]): Slot | undefined =>
         ref && { shape: [...ref.shape], dtype: ref.dtype };
       const known = found.get(kernel) ?? [];
@@ -83,7 +84,8 @@ function spoil(subject: Subject): string {
   }
   const kind = random.below(5);
   if (kind === 0) list[at] = undefined;
-  else if (kind === 1) slot.dtype = pick((['f32', 'i32', 'u8'] as const).filter((dtype) => dtype !== slot.dtype));
+  else if (kind === 1)
+    slot.dtype = pick((['f32', 'i32', 'u8', 'i8', 'bf16'] as const).filter((dtype) => dtype !== slot.dtype));
   else if (kind === 2)
     slot.shape = pick([[], slot.shape.slice(1), slot.shape.slice(0, -1), [...slot.shape, 2], [1, ...slot.shape]]);
   else if (slot.shape.length > 0) {

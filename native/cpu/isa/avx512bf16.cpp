@@ -1,0 +1,2 @@
+#define CORTADO_ISA avx512bf16
+#include "../table.h"
