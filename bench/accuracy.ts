@@ -2,12 +2,14 @@ import { compile, conv2d, graph, input, Random, type Graph, type Tensor } from '
 import type { Passes } from '../lib/passes/index.js';
 import { align } from '../lib/table.js';
 
-/** AlexNet's convolutions that have two algorithms. */
+/** Convolutions that have two algorithms: AlexNet's, and those of the CIFAR-10 nets. */
 const LAYERS = [
   { name: 'conv2', groups: 2, channels: 48, filters: 128, size: 27, taps: 5 },
   { name: 'conv3', groups: 1, channels: 256, filters: 384, size: 13, taps: 3 },
   { name: 'conv4', groups: 2, channels: 192, filters: 192, size: 13, taps: 3 },
   { name: 'conv5', groups: 2, channels: 192, filters: 128, size: 13, taps: 3 },
+  { name: 'cifar conv2', groups: 1, channels: 32, filters: 32, size: 16, taps: 5 },
+  { name: 'cifar conv3', groups: 1, channels: 32, filters: 64, size: 8, taps: 5 },
 ] as const;
 type Layer = (typeof LAYERS)[number];
 

@@ -1,31 +1,31 @@
 import type { Program, Ref, Step } from '../program.js';
 
 /**
- * Convolutions of 3 × 3 and 5 × 5 filters with stride 1 by Winograd's minimal filtering, F(5×5, 3×3) and F(3×3, 5×5),
- * wherever it is the sooner done: forward, input gradient and filter gradient each by itself.
+ * Convolutions of 3 × 3 and 5 × 5 filters with stride 1 by Winograd's minimal filtering, F(5×5, 3×3), F(3×3, 5×5) and
+ * F(4×4, 5×5), wherever it is the sooner done: forward, input gradient and filter gradient each by itself.
  */
 export function useWinograd(program: Program): Program {
   const refs = program.refs.slice();
-  const filtersOf = (weight: Ref, conv: Conv, step: Step): [Step, Ref] => {
-    const shape = [POINTS * pointStride(conv.groups * conv.channels * lanes(conv.filters))];
+  const filtersOf = (weight: Ref, conv: Conv, tile: number, step: Step): [Step, Ref] => {
+    const shape = [tile ** 2 * pointStride(conv.groups * conv.channels * lanes(conv.filters))];
     const ref: Ref = { id: refs.length, shape, dtype: 'f32', place: { kind: 'work' }, label: `${step.label}.filters` };
     refs.push(ref);
-    const attributes = { groups: conv.groups, backward: step.kernel === 'conv2d_dgrad' ? 1 : 0 };
+    const attributes = { groups: conv.groups, tile, backward: step.kernel === 'conv2d_dgrad' ? 1 : 0 };
     const { label } = step;
     return [{ kernel: 'winograd_filters', label, inputs: [weight], outputs: [ref], attributes, inPlace: false }, ref];
   };
   const changes = program.steps.some((step) => step.commits);
-  const filterCost = ({ kernel }: Step): number => (changes || kernel === 'conv2d_wgrad' ? MAKE + FETCH : FETCH);
   const steps = program.steps.flatMap((step): Step[] => {
     const conv = convOf(step);
-    if (!conv || !pays(conv, filterCost(step))) return [step];
+    const gradient = step.kernel === 'conv2d_wgrad';
+    const tile = conv && soonest(conv, tilesFor(conv, gradient), changes || gradient ? MAKE + FETCH : FETCH);
+    if (!conv || !tile) return [step];
     const { groups, taps, padH, padW } = conv;
-    if (step.kernel === 'conv2d_wgrad')
-      return [{ ...step, kernel: 'conv2d_winograd_wgrad', attributes: { groups, padH, padW } }];
+    if (gradient) return [{ ...step, kernel: 'conv2d_winograd_wgrad', attributes: { groups, tile, padH, padW } }];
     const [x, weight, bias] = step.inputs;
-    const [transform, filters] = filtersOf(weight!, conv, step);
+    const [transform, filters] = filtersOf(weight!, conv, tile, step);
     const relu = step.attributes.relu ?? 0;
-    const attributes = { groups, taps, padH, padW, relu };
+    const attributes = { groups, taps, tile, padH, padW, relu };
     const kernel = step.kernel === 'conv2d' ? 'conv2d_winograd' : 'conv2d_winograd_dgrad';
     return [transform, { ...step, kernel, inputs: [x, filters, bias], attributes }];
   });
@@ -73,8 +73,13 @@ function convOf({ kernel, inputs, outputs, attributes }: Step): Conv | undefined
   };
 }
 
-/** Points, and pixels of a tile: 7 × 7. */
-const POINTS = 49;
+/**
+ * Pixels of the tiles that a convolution may be cut into, each way. Tiles of 8 lose more to rounding: a filter gradient over
+ * maps as large as AlexNet's 27 × 27 more than ten times what direct convolution does.
+ */
+const tilesFor = ({ taps, height, width }: Conv, gradient: boolean): readonly number[] =>
+  taps === 5 && !(gradient && height * width > LARGE_MAP) ? [7, 8] : [7];
+const LARGE_MAP = 256;
 
 // What a number costs, in multiply-adds at the machine's peak: measured on AVX-512 where a core does 32 FLOPs a cycle.
 /** Of a source or output on its way to the points or back, and through the caches. */
@@ -85,16 +90,24 @@ const MAKE = 34;
 /** Small products run at this part of the speed of large ones. */
 const SPEED = 0.87;
 
-/** Whether Winograd's products, transforms and filters together cost less than the products of direct convolution. */
-function pays({ images, groups, channels, filters, height, width, taps }: Conv, filter: number): boolean {
-  const direct = images * height * width * groups * channels * filters * taps ** 2;
-  const size = 8 - taps;
-  const tiles = images * Math.ceil(height / size) * Math.ceil(width / size);
-  const perPoint =
-    (tiles * channels * filters) / SPEED +
-    tiles * (lanes(channels) + lanes(filters)) * TRANSFORM +
-    channels * lanes(filters) * filter;
-  return POINTS * groups * perPoint < direct;
+/** The tile, in pixels each way, with the least products, transforms and filters together, if they cost less than the direct products. */
+function soonest(conv: Conv, tiles: readonly number[], filter: number): number | undefined {
+  const { images, groups, channels, filters, height, width, taps } = conv;
+  let least = images * height * width * groups * channels * filters * taps ** 2;
+  let best: number | undefined;
+  for (const tile of tiles) {
+    const size = tile + 1 - taps;
+    const count = images * Math.ceil(height / size) * Math.ceil(width / size);
+    const perPoint =
+      (count * channels * filters) / SPEED +
+      count * (lanes(channels) + lanes(filters)) * TRANSFORM +
+      channels * lanes(filters) * filter;
+    const cost = tile ** 2 * groups * perPoint;
+    if (cost >= least) continue;
+    least = cost;
+    best = tile;
+  }
+  return best;
 }
 
 /** Channels fill vectors: of 16 at most. */

@@ -17,6 +17,13 @@ inline Maps maps_of(Prepare& step, const Tensor& x, int64_t groups) {
   return {groups, x.dim[1] / groups, x.dim[2], x.dim[3]};
 }
 
+/// Pixels of a tile each way: 7 or, for 5 taps, 8.
+inline int64_t tile_of(Prepare& step, int64_t taps) {
+  const int64_t tile = step.integer("tile");
+  step.expect(tile == 7 || (tile == 8 && taps == 5), "tiles of 7, or of 8 for 5 taps");
+  return tile;
+}
+
 /// What a convolution's window is to Winograd: square, of 3 or 5 taps, and always touching the image.
 struct WinogradWindow {
   int64_t groups, taps, pad_h, pad_w;
@@ -43,8 +50,8 @@ struct WinogradFilters {
     step.expect(weight.rank == 4 && holds(weight, weight.size()) && weight.dim[2] == taps && (taps == 3 || taps == 5) &&
                     groups > 0 && weight.dim[0] % groups == 0,
                 "filters of 3 x 3 or 5 x 5 taps");
-    weights = {groups, weight.dim[1], weight.dim[0] / groups, taps, step.integer("backward") != 0};
-    step.expect(holds(filters, filters.size()) && filters.size() >= weights.room().size(), "room for the filters");
+    weights = {groups, weight.dim[1], weight.dim[0] / groups, taps, tile_of(step, taps), step.integer("backward") != 0};
+    step.expect(holds(filters, filters.size()) && filters.size() >= weights.size(), "room for the filters");
   }
   void run(const Run& run) const { weights.transform(run.threads, weight.f32(), filters.f32()); }
 };
@@ -64,9 +71,9 @@ struct Conv2dWinograd {
         y(step.out(0)),
         relu(step.integer("relu") != 0),
         window(step, x, y, step.integer("taps")),
-        product(maps_of(step, x, window.groups), maps_of(step, y, window.groups), x.dim[0], window.taps, window.pad_h,
-                window.pad_w, step.threads()) {
-    step.expect(holds(filters, filters.size()) && filters.size() >= product.filters().size(), "filters for these maps");
+        product(maps_of(step, x, window.groups), maps_of(step, y, window.groups), x.dim[0], tile_of(step, window.taps),
+                window.taps, window.pad_h, window.pad_w, step.threads()) {
+    step.expect(holds(filters, filters.size()) && filters.size() >= product.filters(), "filters for these maps");
     step.expect(may_hold(bias, y.dim[1]), "a bias for every filter");
     step.scratch(product.scratch());
   }
@@ -85,8 +92,8 @@ struct Conv2dWinogradWgrad {
         dweight(required(step, step.out(0), "a gradient of the weight")),
         dbias(step.out(1)),
         window(step, x, dy, dweight.dim[3]),
-        product(maps_of(step, x, window.groups), maps_of(step, dy, window.groups), x.dim[0], window.taps, window.pad_h,
-                window.pad_w, step.threads()) {
+        product(maps_of(step, x, window.groups), maps_of(step, dy, window.groups), x.dim[0], tile_of(step, window.taps),
+                window.taps, window.pad_h, window.pad_w, step.threads()) {
     step.expect(dweight.rank == 4 && holds(dweight, dweight.size()) && dweight.dim[0] == dy.dim[1] &&
                     dweight.dim[1] * window.groups == x.dim[1] && dweight.dim[2] == window.taps,
                 "a gradient for these channels and filters");

@@ -9,7 +9,7 @@
 namespace cortado::CORTADO_ISA {
 namespace {
 
-/// Distance between the matrices of two points: whole cache lines, an odd number of them, so that the 49 places of a
+/// Distance between the matrices of two points: whole cache lines, an odd number of them, so that the places of a
 /// tile do not fight for the same few places of the caches.
 CORTADO_INLINE int64_t point_stride(int64_t floats) { return (divide_up(floats, 16) | 1) * 16; }
 
@@ -28,11 +28,12 @@ struct Maps {
 
 /// The tiles of a batch: bands, each a row of tiles of one image; a block is a range of bands.
 struct Tiling {
-  int64_t size, down, across;  // outputs of a tile each way; tiles of an image
+  int64_t tile, size, down, across;  // pixels and outputs of a tile each way; tiles of an image
 
-  CORTADO_INLINE Tiling(int64_t size, int64_t height, int64_t width)
-      : size(size), down(divide_up(height, size)), across(divide_up(width, size)) {}
+  CORTADO_INLINE Tiling(int64_t tile, int64_t taps, int64_t height, int64_t width)
+      : tile(tile), size(tile + 1 - taps), down(divide_up(height, size)), across(divide_up(width, size)) {}
 
+  CORTADO_INLINE int64_t points() const { return points_of(tile); }
   CORTADO_INLINE int64_t tiles() const { return down * across; }
   /// How many of these bands are taken at once, if blocks are to be even and of about `tiles` tiles.
   CORTADO_INLINE int64_t block(int64_t bands, int64_t tiles) const {
@@ -47,7 +48,7 @@ struct SourceRoom {
 
   CORTADO_INLINE int64_t stride() const { return point_stride(maps.groups * group()); }
   CORTADO_INLINE int64_t group() const { return maps.vectors() * tiles * kLanes; }
-  CORTADO_INLINE int64_t size() const { return kWinogradPoints * stride(); }
+  CORTADO_INLINE int64_t size(int64_t points) const { return points * stride(); }
   CORTADO_INLINE int64_t at_tile(int64_t tile) const { return tile * kLanes; }
   CORTADO_INLINE int64_t at_channel(int64_t c) const { return c / kLanes * tiles * kLanes + c % kLanes; }
 };
@@ -61,7 +62,7 @@ struct FeatureRoom {
   CORTADO_INLINE FeatureRoom(const Maps& maps, int64_t tiles) : maps(maps), panels(maps.channels), tiles(tiles) {}
   CORTADO_INLINE int64_t stride() const { return point_stride(maps.groups * group()); }
   CORTADO_INLINE int64_t group() const { return panels.padded() * tiles; }
-  CORTADO_INLINE int64_t size() const { return kWinogradPoints * stride(); }
+  CORTADO_INLINE int64_t size(int64_t points) const { return points * stride(); }
   /// Panel that holds a vector.
   CORTADO_INLINE int64_t panel_of(int64_t vector) const {
     int64_t panel = vector / kTileVectors;
@@ -84,8 +85,21 @@ struct FilterRoom {
       : groups(groups), channels(channels), panels(planes) {}
   CORTADO_INLINE int64_t stride() const { return point_stride(groups * group()); }
   CORTADO_INLINE int64_t group() const { return panels.padded() * channels; }
-  CORTADO_INLINE int64_t size() const { return kWinogradPoints * stride(); }
+  CORTADO_INLINE int64_t size(int64_t points) const { return points * stride(); }
 };
+
+/// multiply_tile in `steps` sums: tiles of 8 lose most where sums in registers are long.
+inline void multiply_in_steps(int height, int64_t width, const Tile& whole, int64_t steps) {
+  for (int64_t step = 0; step < steps; ++step) {
+    const Part depth = part_of(whole.depth, step, steps);
+    Tile tile = whole;
+    tile.at += depth.begin;
+    tile.depth = depth.end - depth.begin;
+    tile.b.data += depth.begin * whole.b.stride;
+    tile.c.add = whole.c.add || step > 0;
+    multiply_tile(height, width, tile);
+  }
+}
 
 /// Copies the rows [top, top + rows) and columns [left, left + columns) of kLanes planes (`lanes` of them exist) into
 /// to(row, column, lane); what lies outside the plane is zero.

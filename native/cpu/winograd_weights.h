@@ -9,33 +9,39 @@ namespace {
 /// Filters (groups * filters, channels, r, r) as a correlation wants them: from the image to the features, or backward
 /// with channels and filters exchanged and the taps turned round.
 struct WinogradWeights {
-  int64_t groups, channels, filters, taps;  // taps: r
+  int64_t groups, channels, filters, taps, tile;  // taps: r
   bool backward;
 
   CORTADO_INLINE FilterRoom room() const {
     return {groups, backward ? filters : channels, backward ? channels : filters};
   }
+  CORTADO_INLINE int64_t size() const { return room().size(points_of(tile)); }
+  CORTADO_INLINE int64_t group() const { return filters * channels * taps * taps; }
 
   void transform(Threads& team, const float* weight, float* to) const {
-    if (taps == 3) return transform<3>(team, weight, to);
-    transform<5>(team, weight, to);
+    on_every_thread(team, [&](int thread, int threads) {
+      if (tile == 8) return transform<8, 5>(weight, to, thread, threads);
+      if (taps == 3) return transform<7, 3>(weight, to, thread, threads);
+      transform<7, 5>(weight, to, thread, threads);
+    });
   }
 
-  /// The reverse for gradients, forward only: dw = G^T du G.
-  void gather(Threads& team, const float* from, float* dweight) const {
-    if (taps == 3) return gather<3>(team, from, dweight);
-    gather<5>(team, from, dweight);
+  /// The reverse for gradients, forward only: dw = G^T du G, du the sum of `parts` that lie `distance` apart.
+  void gather(const float* from, int64_t parts, int64_t distance, float* dweight, int thread, int threads) const {
+    if (tile == 8) return gather<8, 5>(from, parts, distance, dweight, thread, threads);
+    if (taps == 3) return gather<7, 3>(from, parts, distance, dweight, thread, threads);
+    gather<7, 5>(from, parts, distance, dweight, thread, threads);
   }
 
  private:
   static constexpr int64_t kChannels = 16;  // gathered at once
 
-  template <int R>
-  void transform(Threads& team, const float* weight, float* to) const {
+  template <int Tile, int R>
+  void transform(const float* weight, float* to, int thread, int threads) const {
     const FilterRoom room = this->room();
     const int64_t tap_count = R * R, filter = channels * tap_count;
     const int64_t depth_stride = backward ? filter : tap_count, plane_stride = backward ? tap_count : filter;
-    each_vector(team, room, [&](int64_t group, int64_t panel, int64_t plane) {
+    each_vector(room, thread, threads, [&](int64_t group, int64_t panel, int64_t plane) {
       const int64_t lanes = smaller(kLanes, room.panels.columns - plane), width = room.panels.width(panel);
       const float* from = weight + group * filters * filter + plane * plane_stride;
       float* place =
@@ -44,20 +50,20 @@ struct WinogradWeights {
         Vf tap[R * R];
         each_column(from + c * depth_stride, plane_stride, lanes, tap_count,
                     [&](int64_t t, int64_t, int64_t, Vf v) { tap[backward ? tap_count - 1 - t : t] = v; });
-        transform_square<AtPoints<R>>([&](int i, int j) { return tap[i * R + j]; },
-                                      [&](int i, int j, Vf v) {
-                                        store(place + (i * kWinogradTile + j) * room.stride() + c * width,
-                                              v * splat(lagrange(i) * lagrange(j)));
-                                      });
+        transform_square<AtPoints<Tile, R>>([&](int i, int j) { return tap[i * R + j]; },
+                                            [&](int i, int j, Vf v) {
+                                              store(place + (i * Tile + j) * room.stride() + c * width,
+                                                    v * splat(lagrange<Tile>(i) * lagrange<Tile>(j)));
+                                            });
       }
     });
   }
 
-  template <int R>
-  void gather(Threads& team, const float* from, float* dweight) const {
+  template <int Tile, int R>
+  void gather(const float* from, int64_t parts, int64_t distance, float* dweight, int thread, int threads) const {
     const FilterRoom room = this->room();
     const int64_t filter = channels * R * R;
-    each_vector(team, room, [&](int64_t group, int64_t panel, int64_t plane) {
+    each_vector(room, thread, threads, [&](int64_t group, int64_t panel, int64_t plane) {
       const int64_t lanes = smaller(kLanes, room.panels.columns - plane), width = room.panels.width(panel);
       const float* place =
           from + group * room.group() + room.panels.begin(panel) * room.channels + plane - room.panels.begin(panel);
@@ -65,10 +71,12 @@ struct WinogradWeights {
       for (int64_t first = 0; first < channels; first += kChannels) {
         const int64_t count = smaller(kChannels, channels - first);
         for (int64_t c = 0; c < count; ++c) {
-          transform_square<FromPoints<R>>(
+          transform_square<FromPoints<Tile, R>>(
               [&](int i, int j) {
-                return load(place + (i * kWinogradTile + j) * room.stride() + (first + c) * width) *
-                       splat(lagrange(i) * lagrange(j));
+                const float* at = place + (i * Tile + j) * room.stride() + (first + c) * width;
+                Vf sum = load(at);
+                for (int64_t part = 1; part < parts; ++part) sum += load(at + part * distance);
+                return sum * splat(lagrange<Tile>(i) * lagrange<Tile>(j));
               },
               [&](int i, int j, Vf v) { store(stage + (c * R * R + i * R + j) * kLanes, v); });
         }
@@ -79,17 +87,16 @@ struct WinogradWeights {
     });
   }
 
-  /// f(group, panel, first plane) for every vector of planes.
+  /// f(group, panel, first plane) for every vector of planes that is this thread's.
   template <class F>
-  static void each_vector(Threads& team, const FilterRoom& room, const F& f) {
-    for_slices(team, room.groups * room.panels.vectors, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t unit = begin; unit < end; ++unit) {
-        const int64_t vector = unit % room.panels.vectors;
-        int64_t panel = 0;
-        while (room.panels.begin(panel + 1) <= vector * kLanes) ++panel;
-        f(unit / room.panels.vectors, panel, vector * kLanes);
-      }
-    });
+  static void each_vector(const FilterRoom& room, int thread, int threads, const F& f) {
+    const Part part = part_of(room.groups * room.panels.vectors, thread, threads);
+    for (int64_t unit = part.begin; unit < part.end; ++unit) {
+      const int64_t vector = unit % room.panels.vectors;
+      int64_t panel = 0;
+      while (room.panels.begin(panel + 1) <= vector * kLanes) ++panel;
+      f(unit / room.panels.vectors, panel, vector * kLanes);
+    }
   }
 };
 

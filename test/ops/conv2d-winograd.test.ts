@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { compile, conv2d, graph, input, relu, type Graph, type Tensor } from '../../lib/index.js';
 import { lower } from '../../lib/lower.js';
 import { optimize, type Passes } from '../../lib/passes/index.js';
+import type { Step } from '../../lib/program.js';
 import { assertClose, forAll, random, seeds } from '../support/ops.js';
 
 interface Case {
@@ -62,7 +63,9 @@ async function run(one: Case, passes: Passes, threads = 2): Promise<Tensor[]> {
   }
 }
 
-function kernels(one: Case): string[] {
+const kernels = (one: Case): string[] => steps(one).map((step) => step.kernel);
+
+function steps(one: Case): readonly Step[] {
   const net = netOf(one);
   const gradients = [net.inputs.x, net.value('conv.weight')];
   const { program } = lower(net, {
@@ -73,7 +76,7 @@ function kernels(one: Case): string[] {
     seeds: [net.outputs.y],
   });
   const { prologue, steps } = optimize(program, { passes: 'all', precision: 'float32' });
-  return [...prologue, ...steps].map((step) => step.kernel);
+  return [...prologue, ...steps];
 }
 
 describe('conv2d by Winograd', () => {
@@ -106,6 +109,17 @@ describe('conv2d by Winograd', () => {
       'conv2d_winograd_dgrad',
       'conv2d_winograd_wgrad',
     ]));
+
+  it('cuts maps into the tiles that leave the least over, of 7 for 3 × 3 filters and large gradients', () => {
+    const tiles = (one: Case): unknown[] =>
+      steps(one)
+        .filter((step) => step.kernel.startsWith('conv2d_winograd'))
+        .map((step) => step.attributes.tile);
+    assert.deepEqual(tiles(alexnet), [8, 8, 7]);
+    assert.deepEqual(tiles({ ...alexnet, extent: [16, 16] }), [8, 8, 8]);
+    assert.deepEqual(tiles({ ...alexnet, extent: [9, 9] }), [7, 7, 7]);
+    assert.deepEqual(tiles({ ...alexnet, taps: 3, pad: [1, 1] }), [7, 7, 7]);
+  });
 
   it('is left where it does not pay, or has no answer', () => {
     const plain = ['conv2d_filters', 'conv2d_packed', 'conv2d_dgrad', 'conv2d_wgrad'];
