@@ -119,7 +119,7 @@ class WinogradCorrelation {
           room.products + point * output_room_.stride() + group * output_room_.group() + begin * output_room_.tiles;
       for (int64_t tile = 0; tile < tiles;) {
         const int height = tile_height(tiles - tile);
-        TileRows rows;
+        TileRows rows{};
         for (int i = 0; i < height; ++i) rows.row[i] = source + source_room_.at_tile(tile + i);
         multiply_in_steps(height, width,
                           {rows, room.at, filters_.channels, {filter, width}, {product + tile * width, width, false}},

@@ -171,7 +171,7 @@ class WinogradFilterGradient {
       float* sums = room.sums + point * filters_.stride() + group * filters_.group() + begin * channels;
       for (int64_t channel = 0; channel < channels;) {
         const int height = tile_height(channels - channel);
-        TileRows rows;
+        TileRows rows{};
         for (int i = 0; i < height; ++i) rows.row[i] = source + source_room_.at_channel(channel + i);
         multiply_in_steps(height, width,
                           {rows, room.at, tiles, {features, width}, {sums + channel * width, width, more}}, steps);
