@@ -7,6 +7,7 @@ import { clangFormatPath } from 'clang-format-node';
 
 /** What each folder may include of ours. */
 const allowed = {
+  'native/include/cortado': ['native/include/cortado'],
   'native/core': ['native/core'],
   'native/kernels': ['native/kernels', 'native/core'],
   'native/cpu/isa': ['native/cpu'],
@@ -15,8 +16,10 @@ const allowed = {
   'native/cuda': ['native/cuda', 'native/kernels', 'native/core'],
   'native/binding': ['native/binding', 'native/core'],
 };
-/** The one door from the binding to the CPU. */
-const doors = new Set(['native/cpu/device.h']);
+/** What every folder may include, if it has a use for it: the binding's one door to the CPU, and what other addons see. */
+const doors = new Set(['native/cpu/device.h', 'native/include/cortado/op.h', 'native/include/cortado/export.h']);
+/** Who may know of Node. */
+const nodes = ['native/binding/', 'native/include/cortado/export.h'];
 /** C headers, and compiler headers that hold nothing but intrinsics: no inline C++ that a linker could share. */
 const plain = new Set([
   'stddef.h',
@@ -30,9 +33,11 @@ const plain = new Set([
   'arm_neon.h',
 ]);
 
-const files = execFileSync('git', ['ls-files', '-co', '--exclude-standard', 'native', 'test'], { encoding: 'utf8' })
+const files = execFileSync('git', ['ls-files', '-co', '--exclude-standard', 'native', 'test', 'examples'], {
+  encoding: 'utf8',
+})
   .split('\n')
-  .filter((file) => /\.(h|cpp|cu|cuh)$/.test(file) && existsSync(file));
+  .filter((file) => /\.(h|c|cc|cpp|cu|cuh)$/.test(file) && existsSync(file));
 
 /** Every #include of a file, as { text, system, target }. */
 function includes(file) {
@@ -47,8 +52,8 @@ function checkDirections(problems) {
   for (const file of files.filter((name) => name.startsWith('native/'))) {
     const may = allowed[posix.dirname(file)] ?? [];
     for (const { name, system, target } of includes(file)) {
-      if (system && /^napi|^node_api|^js_native_api/.test(name) && !file.startsWith('native/binding/')) {
-        problems.push(`${file}: includes <${name}>; only native/binding may`);
+      if (system && /^napi|^node_api|^js_native_api/.test(name) && !nodes.some((place) => file.startsWith(place))) {
+        problems.push(`${file}: includes <${name}>; only ${nodes.join(' and ')} may`);
       }
       if (!system && !doors.has(target) && !may.includes(posix.dirname(target))) {
         problems.push(

@@ -1,11 +1,13 @@
 import { openDevice } from './device.js';
 import { UsageError } from './errors.js';
+import type { Feed } from './feed.js';
 import type { Graph } from './graph.js';
 import { Model } from './model.js';
 import { info } from './native.js';
 import type { Passes, Precision } from './passes/index.js';
 import type { Solver } from './solvers/solver.js';
 
+/** How a graph is made ready to run. */
 export interface CompileOptions {
   /**
    * Where the model lives and runs: `cpu`; `cuda` or `cuda:1`, a GPU by its number; `auto`, what CORTADO_DEVICE names or
@@ -25,6 +27,10 @@ export interface CompileOptions {
   /** Of parameters and dropout; a whole number. Default 1. */
   readonly seed?: number;
   /**
+   * First values of parameters, by name, instead of drawn ones: what `model.load` takes, without the time that drawing takes.
+   */
+  readonly weights?: Readonly<Record<string, Feed>>;
+  /**
    * Shares the parameters of that model, which must have those of this graph, instead of having its own: a net for
    * evaluation beside the one that is trained. Its runs queue up with the owner's, and end with the owner's disposal.
    */
@@ -39,6 +45,7 @@ export interface CompileOptions {
  * Makes a graph ready to run: allocates and fills its parameters. Plans are made on first use, one for each batch size and
  * set of results, and share the parameters.
  * @throws {DeviceError | UsageError | OutOfMemoryError | AddonError}
+ * @throws {GraphError | ShapeError} for weights that are not the graph's
  */
 export async function compile<I extends string, O extends string>(
   graph: Graph<I, O>,
@@ -47,7 +54,9 @@ export async function compile<I extends string, O extends string>(
   const { precision = 'float32' } = options;
   if (precision !== 'float32' && precision !== 'bfloat16')
     throw new UsageError(`precision: expected float32 or bfloat16, got ${String(precision)}`);
-  const { weightsOf, solver } = options;
+  const { weightsOf, solver, weights } = options;
+  if (weightsOf && weights)
+    throw new UsageError(`${graph.name}: expected either weights or weightsOf, whose parameters are shared, got both`);
   if (weightsOf && solver)
     throw new UsageError(
       `${graph.name}: expected either a solver or weightsOf, whose own solver updates them, got both`,
@@ -69,7 +78,7 @@ export async function compile<I extends string, O extends string>(
   });
   if (weightsOf) return model;
   try {
-    await model.initialize();
+    await model.initialize(weights);
   } catch (error) {
     model.dispose();
     throw error;

@@ -13,4 +13,4 @@ export {
   type OutputSpec,
   type ParameterSpec,
 } from './op.js';
-export type { DType, Ref, Script } from './program.js';
+export type { DType, NativeKernel, Ref, Script } from './program.js';

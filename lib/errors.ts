@@ -12,6 +12,7 @@ export type ErrorCode =
   | 'DIVERGED' // a training whose loss is lost
   | 'INTERNAL'; // a broken promise between Cortado's own parts: please report it
 
+/** What an error is given besides its message. */
 export interface ErrorOptions {
   readonly cause?: unknown;
 }

@@ -9,7 +9,12 @@ import type { Tensor, TensorData } from './tensor.js';
 /** A tensor of another library, read where it is: onnxruntime's has `data` and `dims`, that of TensorFlow.js `dataSync()`. */
 export type ForeignTensor =
   | { readonly data: unknown; readonly dims: readonly number[] }
-  | { readonly shape: readonly number[]; dataSync(): unknown };
+  /**  */
+  | {
+      readonly shape: readonly number[];
+      /** Its elements, brought to the processor. */
+      dataSync(): unknown;
+    };
 
 /**
  * What a caller may hand in for one input: numbers alone (their count gives the batch), numbers with a shape, pictures that

@@ -17,19 +17,27 @@ export type Filler =
   /** Bilinear interpolation, for deconvolutions that enlarge. */
   | { readonly type: 'bilinear' };
 
+/** Of a weight, what n counts: inputs of an output, outputs of an input, or the mean of both. */
 export type VarianceNorm = 'fan_in' | 'fan_out' | 'average';
 
+/** All the same. Default 0. */
 export const constant = (value = 0): Filler => ({ type: 'constant', value });
+/** Uniform from `min` to `max`. Default 0 to 1. */
 export const uniform = (min = 0, max = 1): Filler => ({ type: 'uniform', min, max });
+/** Normal; `sparse`: so many inputs of each output that are not 0, on average. Default mean 0, deviation 1. */
 export const gaussian = (std = 1, mean = 0, sparse?: number): Filler => ({
   type: 'gaussian',
   std,
   mean,
   ...(sparse === undefined ? {} : { sparse }),
 });
+/** Uniform ±sqrt(3 / n): Glorot and Bengio 2010. Default n: `fan_in`. */
 export const xavier = (varianceNorm: VarianceNorm = 'fan_in'): Filler => ({ type: 'xavier', varianceNorm });
+/** Normal with variance 2 / n, for layers before a ReLU: He et al. 2015. Default n: `fan_in`. */
 export const msra = (varianceNorm: VarianceNorm = 'fan_in'): Filler => ({ type: 'msra', varianceNorm });
+/** Uniform from 0, the weights of each output summing to 1. */
 export const positiveUnitball = (): Filler => ({ type: 'positive_unitball' });
+/** Bilinear interpolation, for a `deconv2d` that enlarges. */
 export const bilinear = (): Filler => ({ type: 'bilinear' });
 
 /** A kernel call that fills a tensor; random ones take the random state as their input. */

@@ -1,7 +1,7 @@
-import { GraphError } from './errors.js';
+import { GraphError, UsageError } from './errors.js';
 import type { Value } from './graph.js';
 import { resolve, type Attributes, type Emitter, type Op } from './op.js';
-import type { Phase, ProgramBuilder, Ref, Script } from './program.js';
+import type { NativeKernel, Phase, ProgramBuilder, Ref, Script, Step } from './program.js';
 import { check, type Shape } from './shape.js';
 import { located, type Sized, type SizedNode } from './sized.js';
 
@@ -114,7 +114,7 @@ export class StepEmitter implements Emitter {
 
   constructor(
     site: Site,
-    /** What the steps of JavaScript are called behind the layer's name. */
+    /** What steps of one's own are called behind the layer's name. */
     readonly pass = '',
   ) {
     this.#site = site;
@@ -140,10 +140,26 @@ export class StepEmitter implements Emitter {
   }
 
   compute(script: Script, inputs: readonly Ref[], outputs: readonly Ref[]): void {
-    const other = [...inputs, ...outputs].find(({ dtype }) => dtype !== 'f32');
-    check(!other, () => `expected float32 tensors for a step in JavaScript, got ${other!.dtype}`);
-    const label = `${this.#site.name}${this.pass}`;
-    this.#site.builder.step({ kernel: 'script', label, inputs, outputs, attributes: {}, inPlace: false, script });
+    this.#own({ kernel: 'script', inputs, outputs, attributes: {}, script });
+  }
+
+  native(
+    kernel: NativeKernel,
+    inputs: readonly (Ref | undefined)[],
+    outputs: readonly (Ref | undefined)[],
+    attributes: Attributes = this.attributes,
+  ): void {
+    // Callers in JavaScript may hand in what their addon does not have.
+    if (typeof kernel !== 'object' || kernel === null)
+      throw new UsageError(`${this.#site.name}: expected a kernel that an addon exports, got ${String(kernel)}`);
+    this.#own({ kernel: 'native', inputs, outputs, attributes, native: kernel });
+  }
+
+  /** A step that is not Cortado's, and is called after the layer alone. */
+  #own(step: Omit<Step, 'label' | 'inPlace'>): void {
+    const other = [...step.inputs, ...step.outputs].find((ref) => ref && ref.dtype !== 'f32');
+    check(!other, () => `expected float32 tensors for a step of one's own, got ${other!.dtype}`);
+    this.#site.builder.step({ ...step, label: `${this.#site.name}${this.pass}`, inPlace: false });
   }
 
   apply<O extends object, B extends Attributes>(

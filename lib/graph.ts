@@ -84,6 +84,7 @@ export class GraphBuilder {
 
   constructor(readonly batch: number) {}
 
+  /** Adds an input. @throws {GraphError} for a name that is taken */
   input(name: string, spec: InputSpec): Value {
     const shape = spec.batched ? [this.batch, ...spec.shape] : spec.shape;
     this.#claim(name, 'input');
@@ -91,6 +92,7 @@ export class GraphBuilder {
     return this.#value(name, shape, 'input');
   }
 
+  /** Adds a parameter that belongs to no layer. @throws {GraphError} for a name that is taken */
   parameter(name: string, spec: ParameterSpec, options: ParameterOptions = {}): Value {
     if (options.share) return this.#shared(name, spec, options.share);
     this.#claim(name, 'parameter');
@@ -222,6 +224,7 @@ export class Graph<I extends string = string, O extends string = string> {
     this.inputSpecs = specs;
   }
 
+  /** Its parameters, in the order of its layers. */
   get parameters(): readonly Value[] {
     return this.values.filter((v) => typeof v.source === 'object' && 'parameter' in v.source);
   }

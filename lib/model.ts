@@ -11,6 +11,7 @@ import type { SolverState, Training } from './solvers/training.js';
 import type { Tensor } from './tensor.js';
 import { named, outputsOf, reachable, total } from './wanted.js';
 
+/** How one run is made. */
 export interface RunOptions {
   /** Cancels between two kernels; the promise is then rejected with the signal's reason. */
   readonly signal?: AbortSignal;
@@ -22,6 +23,7 @@ export interface RunOptions {
   readonly fetch?: readonly string[];
 }
 
+/** What is wanted of a run backward. */
 export interface BackwardOptions extends RunOptions {
   /** Names of parameters, inputs or any other values whose gradients are wanted. */
   readonly of: readonly string[];
@@ -36,6 +38,7 @@ export interface BackwardResult<O extends string> {
   readonly gradients: Readonly<Record<string, Tensor>>;
 }
 
+/** How one training step is made. */
 export interface StepOptions extends RunOptions {
   /** Names of values whose gradients are to be brought back, as they are in this run: before clipping and penalties. */
   readonly of?: readonly string[];
@@ -73,6 +76,7 @@ export class Model<I extends string = string, O extends string = string> {
     return this.#runtime.options.device;
   }
 
+  /** CPU threads of a run. */
   get threads(): number {
     return this.#runtime.options.threads;
   }
@@ -87,6 +91,7 @@ export class Model<I extends string = string, O extends string = string> {
     return this.#runtime.training?.rate ?? 0;
   }
 
+  /** @throws {UsageError} without a solver, or for a rate that is negative or no number */
   set rate(rate: number) {
     this.#training().rate = rate;
   }
@@ -97,13 +102,13 @@ export class Model<I extends string = string, O extends string = string> {
   }
 
   /**
-   * Fills the parameters from the seed and begins at iteration 0. `compile` has done it once.
-   * @throws {UsageError} when they are another model's
+   * Fills the parameters from the seed, but for those of `weights`, and begins at iteration 0. `compile` has done it once.
+   * @throws {UsageError} when they are another model's @throws {GraphError | ShapeError} as `load`
    */
-  async initialize(): Promise<void> {
+  async initialize(weights: Readonly<Record<string, Feed>> = {}): Promise<void> {
     if (this.#runtime.options.owner)
       throw new UsageError(`${this.graph.name}: expected parameters of its own to initialize, got shared ones`);
-    await this.#runtime.initialize();
+    await this.#runtime.initialize(this.#checkWeights(weights));
   }
 
   /**
@@ -221,18 +226,7 @@ export class Model<I extends string = string, O extends string = string> {
 
   /** Sets parameters by name; others stay as they are. @throws {GraphError | ShapeError} before anything is changed */
   async load(weights: Readonly<Record<string, Feed>>): Promise<void> {
-    const checked = Object.entries(weights).map(([name, feed]): [Value, Checked] => {
-      const value = this.graph.value(name);
-      if (!this.graph.parameters.includes(value))
-        throw new GraphError(`${this.graph.name}: expected the name of a parameter, got "${name}"`);
-      const { data, shape } = dataOf(name, feed);
-      check(
-        data.length === count(value.shape),
-        () => `${name}: expected shape ${format(value.shape)}, got ${format(shape ?? [data.length])}`,
-      );
-      return [value, { data, shape: value.shape }];
-    });
-    await this.#runtime.load(checked);
+    await this.#runtime.load(this.#checkWeights(weights));
   }
 
   /**
@@ -254,6 +248,7 @@ export class Model<I extends string = string, O extends string = string> {
     await this.#runtime.loadState(saved, checkHistory(this.graph, training.solver, history), training);
   }
 
+  /** Bytes that it holds now; plans are made when they are first needed. */
   memoryUsage(): MemoryUsage {
     return this.#runtime.memoryUsage();
   }
@@ -263,13 +258,29 @@ export class Model<I extends string = string, O extends string = string> {
     this.#runtime.dispose();
   }
 
+  /** As `dispose()`: for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }
 
+  /** Disposes, and waits until the runs that this cancels have ended: for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.dispose();
     await this.#runtime.idle();
+  }
+
+  #checkWeights(weights: Readonly<Record<string, Feed>>): [Value, Checked][] {
+    return Object.entries(weights).map(([name, feed]) => {
+      const value = this.graph.value(name);
+      if (!this.graph.parameters.includes(value))
+        throw new GraphError(`${this.graph.name}: expected the name of a parameter, got "${name}"`);
+      const { data, shape } = dataOf(name, feed);
+      check(
+        data.length === count(value.shape),
+        () => `${name}: expected shape ${format(value.shape)}, got ${format(shape ?? [data.length])}`,
+      );
+      return [value, { data, shape: value.shape }];
+    });
   }
 
   #training(): Training {

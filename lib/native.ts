@@ -1,7 +1,7 @@
 import { CortadoError, errorOf } from './errors.js';
 import { findAddon } from './native-loader.js';
 import type { Attributes } from './op.js';
-import type { DType } from './program.js';
+import type { DType, NativeKernel } from './program.js';
 import type { Shape } from './shape.js';
 
 /** What this machine offers. */
@@ -34,6 +34,27 @@ export interface NativeImages {
   /** (pictures, channels). Default 0. */
   readonly shift?: Float32Array | undefined;
 }
+
+/** What is to be made of a picture: it is resized, and windows are cut out of it. */
+export interface NativeCut {
+  /** Rows of pixels of `channels` bytes, 1 or 3. */
+  readonly data: Uint8Array;
+  readonly channels: number;
+  readonly height: number;
+  readonly width: number;
+  readonly resized: readonly [height: number, width: number];
+  /** Of each window. */
+  readonly extents: readonly [height: number, width: number];
+  /** (windows, 3): top, left, and whether it is mirrored (0 or 1). */
+  readonly windows: Int32Array;
+  /** The channel of each plane that is made, or GREY. Undefined: pixels as they lie. */
+  readonly planes?: readonly number[];
+  /** One window behind the other. */
+  readonly out: Uint8Array;
+}
+
+/** A plane of grey, as ITU-R BT.601 mixes it. */
+export const GREY = -1;
 
 /** An open device. */
 export type NativeDevice = object;
@@ -84,6 +105,8 @@ export interface NativePlanSpec {
     readonly inputs: readonly number[];
     readonly outputs: readonly number[];
     readonly attributes: Attributes;
+    /** Computes it instead of the kernel: the CPU's only. */
+    readonly native?: NativeKernel;
   }[];
   readonly threads: number;
   /** From this step on a run is no longer cancelled. Default: it always can be. */
@@ -110,6 +133,7 @@ export interface NativePlan {
 
 interface Addon {
   info(): NativeInfo;
+  cutPicture(cut: NativeCut): void;
   readonly Device: {
     new (library: string, index: number): NativeDevice;
     examine(library: string): NativeFinding;
@@ -130,6 +154,9 @@ export const addonPath = (): string => (addon(), loaded!.path);
 
 /** @throws {AddonError} when there is no addon; {DeviceError} when CORTADO_ISA cannot be had */
 export const info = (): NativeInfo => rethrow(() => addon().info());
+
+/** Resizes and cuts, on the calling thread. @throws {AddonError} when there is no addon */
+export const cutPicture = (cut: NativeCut): void => rethrow(() => addon().cutPicture(cut));
 
 /** Opens a device of a library. @throws {DeviceError} */
 export const openLibrary = (library: string, index: number): NativeDevice =>

@@ -1,5 +1,5 @@
 import { UsageError } from './errors.js';
-import type { DType, Phase, Ref, Script } from './program.js';
+import type { DType, NativeKernel, Phase, Ref, Script } from './program.js';
 import type { Filler } from './fillers.js';
 import type { Shape } from './shape.js';
 
@@ -50,6 +50,16 @@ export interface Emitter<A extends Attributes = Attributes> {
   ): void;
   /** One step in JavaScript, between the kernels. All tensors are float32. */
   compute(script: Script, inputs: readonly Ref[], outputs: readonly Ref[]): void;
+  /**
+   * One call of a kernel of one's own in C or C++, as an addon exports it with `cortado_export` (cortado/export.h). All
+   * tensors are float32; outputs nobody reads have no data. On the CPU only.
+   */
+  native(
+    kernel: NativeKernel,
+    inputs: readonly (Ref | undefined)[],
+    outputs: readonly (Ref | undefined)[],
+    attributes?: Attributes,
+  ): void;
   /** The steps of another op, whose results (saved ones included) it gives. `inputs` has its parameters behind its inputs. */
   apply<O extends object, B extends Attributes>(
     op: Op<O, B>,

@@ -2,7 +2,9 @@ import type { Attributes } from './op.js';
 import { count, format, type Shape } from './shape.js';
 import { ShapeError } from './errors.js';
 
+/** Type of a tensor's elements: float32, int32, uint8, bfloat16. */
 export type DType = 'f32' | 'i32' | 'u8' | 'bf16';
+/** Whether dropout drops and batchNorm takes statistics of the batch (`train`), or not (`test`). */
 export type Phase = 'train' | 'test';
 
 export const BYTES: Readonly<Record<DType, number>> = { f32: 4, i32: 4, u8: 1, bf16: 2 };
@@ -35,6 +37,9 @@ export type Script = (
   outputs: readonly (Float32Array | undefined)[],
 ) => void | Promise<void>;
 
+/** A kernel of another addon, made by `cortado_export` of native/include/cortado/export.h. */
+export type NativeKernel = object;
+
 /** One kernel call. */
 export interface Step {
   readonly kernel: string;
@@ -46,6 +51,8 @@ export interface Step {
   readonly inPlace: boolean;
   /** Computes it instead of the kernel. */
   readonly script?: Script;
+  /** Another addon's, which computes it instead of the kernel. */
+  readonly native?: NativeKernel;
   /** Changes what outlives the run: from the first such step on, a run is no longer cancelled. */
   readonly commits?: boolean;
 }

@@ -101,16 +101,19 @@ export class Runtime {
     return plan;
   }
 
-  /** Draws the parameters and clears the solver's history. */
-  initialize(): Promise<void> {
+  /** Draws the parameters, but for these, which are given, and clears the solver's history. */
+  initialize(given: readonly (readonly [Value, Checked])[]): Promise<void> {
     return this.#enqueue(async () => {
+      const names = new Set(given.map(([value]) => value.name));
       const memory = allocate(256, this.options.device.native);
       try {
         memory.write(0, this.#randomState(), 0, 4);
-        const native = prepare(initialPlan(this.#state, this.#stateMemory, memory, this.options.threads));
+        const plan = initialPlan(this.#state, this.#stateMemory, memory, this.options.threads);
+        const native = prepare({ ...plan, steps: plan.steps.filter(({ key }) => !names.has(key)) });
         this.#version++;
         await this.#finish(native, [], false, undefined);
         native.dispose();
+        await this.#stageWeights(given);
         this.training?.restore({ iteration: 0, steps: 0 });
       } finally {
         memory.dispose();
@@ -151,8 +154,7 @@ export class Runtime {
   load(weights: readonly (readonly [Value, Checked])[]): Promise<void> {
     return this.#enqueue(async () => {
       this.#version++;
-      for (const [value, weight] of weights)
-        await stage(this.#stateMemory, this.#state.entries.get(value.name)!.offset, weight);
+      await this.#stageWeights(weights);
     });
   }
 
@@ -201,6 +203,11 @@ export class Runtime {
   /** Resolves when every queued call has come to its end. */
   async idle(): Promise<void> {
     await (this.options.owner ?? this).#tail.catch(() => undefined);
+  }
+
+  async #stageWeights(weights: readonly (readonly [Value, Checked])[]): Promise<void> {
+    for (const [value, weight] of weights)
+      await stage(this.#stateMemory, this.#state.entries.get(value.name)!.offset, weight);
   }
 
   async #read(keys: readonly string[]): Promise<Tensor[]> {

@@ -56,20 +56,25 @@ function fillerOf({ source }: Value): Filler {
   return typeof source === 'object' && 'parameter' in source ? source.parameter.filler : ZERO;
 }
 
-/** A plan that draws the parameters and clears the rest; `random` holds the random state at 0. */
+/** A plan each of whose steps fills an entry of the state. */
+interface InitialPlan extends NativePlanSpec {
+  readonly steps: readonly (NativePlanSpec['steps'][number] & { readonly key: string })[];
+}
+
+/** A plan that draws the parameters and clears the rest, a step for each entry; `random` holds the random state at 0. */
 export function initialPlan(
   { entries }: StateLayout,
   state: NativeMemory,
   random: NativeMemory,
   threads: number,
-): NativePlanSpec {
+): InitialPlan {
   const tensors = [...entries.values()].map((entry) => place(entry, 1));
   return {
     memories: [random, state],
     tensors: [{ memory: 0, offset: 0, shape: [4], dtype: 'i32' }, ...tensors],
     steps: [...entries].map(([key, { shape, filler }], i) => {
       const { kernel, attributes, random: drawn } = fillCall(filler, shape, i);
-      return { kernel, label: `${key}.fill`, inputs: drawn ? [0] : [], outputs: [i + 1], attributes };
+      return { key, kernel, label: `${key}.fill`, inputs: drawn ? [0] : [], outputs: [i + 1], attributes };
     }),
     threads,
   };

@@ -15,6 +15,7 @@ export interface LayerRow {
   readonly bytes: number;
 }
 
+/** A graph in figures. */
 export interface Summary {
   readonly name: string;
   readonly batch: number;

@@ -20,6 +20,7 @@ export interface Trained {
 
 const NETS = { 'cifar10-full': cifar10Full, 'cifar10-quick': cifar10Quick } as const;
 
+/** A net whose weights come with Cortado. */
 export type TrainedName = keyof typeof NETS;
 
 /** Whether there are weights for a net of that name. */

@@ -38,6 +38,7 @@ export interface CaffeModel {
   readonly definition?: Net;
 }
 
+/** How weights are read. */
 export interface ReadOptions {
   /** Reads gradients too, which few files have. Default false. */
   readonly diffs?: boolean;

@@ -19,6 +19,7 @@ import {
 } from './schema.js';
 import { formatText } from './text/write.js';
 
+/** What of a graph is exported. */
 export interface ExportOptions {
   /** Results that are wanted: `['prob']` makes the deploy net of a classifier. Default: all of the graph's outputs. */
   readonly outputs?: readonly string[];

@@ -19,13 +19,17 @@ export * from './schema/window.js';
 export { create, filled } from './schema/dsl.js';
 export type { EnumType, Field, Filled, Message, MessageType, Scalar } from './schema/dsl.js';
 
+/** A net as Caffe's NetParameter says it. */
 export type Net = Message<typeof net.NetParameter>;
+/** A layer as Caffe's LayerParameter says it. */
 export type Layer = Message<typeof layer.LayerParameter>;
 export type V1Layer = Message<typeof legacy.V1LayerParameter>;
 export type V0Layer = Message<typeof legacy.V0LayerParameter>;
 export type State = Message<typeof layer.NetState>;
 export type StateRule = Message<typeof layer.NetStateRule>;
 export type Param = Message<typeof layer.ParamSpec>;
+/** First values as Caffe's FillerParameter says them. */
 export type Filler = Message<typeof blob.FillerParameter>;
+/** A solver as Caffe's SolverParameter says it. */
 export type Solver = Message<typeof net.SolverParameter>;
 export type DatumMessage = Message<typeof blob.Datum>;

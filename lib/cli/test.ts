@@ -13,7 +13,7 @@ import { showProgress } from './progress.js';
 import { Confusion, formatClasses, formatConfusion } from './tables.js';
 import { openSubject, type Subject, type TestWords } from './testing/subject.js';
 import { results } from '../wanted.js';
-import { Held } from './training/held.js';
+import { Held } from '../recipes/held.js';
 import { notNegative } from './training/words.js';
 import { badLine } from './view/lines.js';
 import { count as thousands, duration, metrics } from './view/words.js';

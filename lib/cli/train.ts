@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { addCommand, BadUsage, computing } from './command.js';
 import { netJob } from './training/by-net.js';
 import { solverJob } from './training/by-solver.js';
-import { Held } from './training/held.js';
+import { Held } from '../recipes/held.js';
 import { runJob } from './training/job.js';
 import { addCourse, addRecipe, type TrainWords } from './training/words.js';
 

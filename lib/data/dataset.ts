@@ -18,6 +18,7 @@ export interface Item {
 export interface Reader<Ref> {
   /** @throws {FormatError} for this one item; the others stay readable */
   read(ref: Ref): Item | Promise<Item>;
+  /** Gives back what it has open. */
   close(): void | Promise<void>;
 }
 

@@ -15,6 +15,7 @@ import type { FileRef } from './sources/files.js';
 import { imageFolder } from './sources/image-folder.js';
 import { imageList } from './sources/image-list.js';
 
+/** How pictures become records. */
 export interface ImportOptions extends RecordOptions {
   /** Of a list: the folder that its paths begin at. Default: the folder of the list. */
   readonly root?: string;
@@ -30,6 +31,7 @@ export interface ImportOptions extends RecordOptions {
   readonly onSkipped?: (error: FormatError) => void;
 }
 
+/** What was imported. */
 export interface Imported {
   /** Pictures in the database. */
   readonly records: number;

@@ -57,6 +57,7 @@ export class Loader implements AsyncIterable<Batch>, AsyncDisposable {
     this.shape = opened.form.shape;
   }
 
+  /** What it reads. */
   get dataset(): Dataset {
     return this.#opened.dataset;
   }
@@ -116,6 +117,7 @@ export class Loader implements AsyncIterable<Batch>, AsyncDisposable {
     await this.#opened.crew.close();
   }
 
+  /** As `close()`: for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

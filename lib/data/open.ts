@@ -43,6 +43,7 @@ const openers = {
   webdataset: { takes: ['signal'], load: async () => (await import('./sources/webdataset.js')).webdataset },
 } satisfies Record<string, Opener>;
 
+/** What a dataset may be stored as. */
 export type DatasetKind = keyof typeof openers;
 
 /** The kinds of datasets that openDataset() knows. */

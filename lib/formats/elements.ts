@@ -12,6 +12,7 @@ export const ELEMENT_TYPES = [
   ...(['bool', 'complex64', 'complex128'] as const),
 ] as const;
 
+/** An element type by NumPy's name. */
 export type ElementType = (typeof ELEMENT_TYPES)[number];
 
 /** What a file says of a tensor before its elements are read. */

@@ -1,8 +1,5 @@
-import { encodeModel } from '../onnx/export/model.js';
-import { openOnnx } from '../onnx/file.js';
 import { writePieces } from '../caffe/file.js';
 import { FormatError, UsageError } from '../errors.js';
-import { openCaffemodel, writeTensorsAsCaffemodel } from './caffe.js';
 import type { RawTensor } from './elements.js';
 import { openNpz, writeNpz } from './npz.js';
 import { openSafetensors, writeSafetensors } from './safetensors.js';
@@ -18,6 +15,7 @@ interface Format {
   readonly write: (path: string, set: TensorSet) => Promise<void>;
 }
 
+/** Of those whose readers bring more than a few files along, they are loaded when called for. */
 const FORMATS: readonly Format[] = [
   { name: 'safetensors', endings: ['.safetensors'], open: openSafetensors, write: writeSafetensors },
   { name: 'npz', endings: ['.npz'], open: openNpz, write: writeNpz },
@@ -25,10 +23,15 @@ const FORMATS: readonly Format[] = [
   {
     name: 'caffemodel',
     endings: ['.caffemodel', '.caffemodel.gz', '.h5', '.hdf5'],
-    open: openCaffemodel,
-    write: writeTensorsAsCaffemodel,
+    open: async (path) => (await import('./caffe.js')).openCaffemodel(path),
+    write: async (path, set) => (await import('./caffe.js')).writeTensorsAsCaffemodel(path, set),
   },
-  { name: 'onnx', endings: ['.onnx'], open: openOnnx, write: writeInitializers },
+  {
+    name: 'onnx',
+    endings: ['.onnx'],
+    open: async (path) => (await import('../onnx/file.js')).openOnnx(path),
+    write: writeInitializers,
+  },
 ];
 
 /** The endings of the files that `openTensors` and `writeTensors` know. */
@@ -42,6 +45,7 @@ export function formatOf(path: string): Format | undefined {
 
 /** An ONNX file of nothing but tensors. */
 async function writeInitializers(path: string, set: TensorSet): Promise<void> {
+  const { encodeModel } = await import('../onnx/export/model.js');
   const initializers = new Map<string, RawTensor>();
   for (const name of set.tensors.keys()) initializers.set(name, await set.read(name));
   await writePieces(path, encodeModel({ name: 'tensors', nodes: [], inputs: [], outputs: [], initializers }));

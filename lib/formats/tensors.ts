@@ -17,6 +17,7 @@ export interface TensorSet {
 
 /** An open file of tensors. */
 export interface TensorFile extends TensorSet, AsyncDisposable {
+  /** Closes the file; reads after it fail. */
   close(): Promise<void>;
 }
 

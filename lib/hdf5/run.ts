@@ -1,5 +1,7 @@
+import { once } from 'node:events';
 import { rename, rm, open } from 'node:fs/promises';
-import { errorOf, FormatError, type ErrorCode } from '../errors.js';
+import type { Worker } from 'node:worker_threads';
+import { CortadoError, errorOf, FormatError, type ErrorCode } from '../errors.js';
 import { copySlowly } from '../caffe/memory.js';
 import { startThread } from '../thread.js';
 import type { Leaf, Numbers, Tree } from './tree.js';
@@ -31,7 +33,7 @@ export async function readTrees(
   return trees!;
 }
 
-/** Writes a file in a thread of its own; it appears under its name when it is complete. */
+/** Writes a file in a thread; it appears under its name when it is complete. */
 export async function writeTree(path: string, tree: Tree): Promise<void> {
   const unfinished = `${path}.${process.pid}.part`;
   try {
@@ -62,15 +64,57 @@ async function share(values: Numbers): Promise<Numbers> {
   return new (values.constructor as new (buffer: SharedArrayBuffer) => Numbers)(buffer);
 }
 
+/** The thread stays for this long after its last task, in milliseconds: to start one takes a good part of a second. */
+const STAYS = 2000;
+
+/** The thread that tasks are done in, one after the other, while there is one. */
+let thread: Worker | undefined;
+let last: Promise<unknown> = Promise.resolve();
+let leaving: NodeJS.Timeout | undefined;
+
 function run(task: Task): Promise<Answer> {
+  const answer = last.then(() => ask(task));
+  last = answer.catch(() => undefined);
+  return answer;
+}
+
+async function ask(task: Task): Promise<Answer> {
+  clearTimeout(leaving);
+  const worker = (thread ??= startThread('./worker.js', import.meta.url));
+  worker.ref();
+  try {
+    return await answerOf(worker, task);
+  } finally {
+    worker.unref();
+    leaving = setTimeout(leave, STAYS).unref();
+  }
+}
+
+function leave(): void {
+  void thread?.terminate();
+  thread = undefined;
+}
+
+async function answerOf(worker: Worker, task: Task): Promise<Answer> {
   const name = task.kind === 'read' ? task.paths.join(', ') : task.path;
-  return new Promise((resolve, reject) => {
-    const worker = startThread('./worker.js', import.meta.url, { workerData: task });
-    worker.once('message', ({ trees, error }: Answer) => {
-      if (error) reject(errorOf(error.code, error.message));
-      else resolve(trees ? { trees } : {});
-    });
-    worker.once('error', (cause) => reject(new FormatError(`${name}: HDF5 failed: ${cause.message}`, { cause })));
-    worker.once('exit', () => reject(new FormatError(`${name}: HDF5 ended without an answer`)));
-  });
+  const done = new AbortController();
+  const next = async (event: string): Promise<unknown[]> => once(worker, event, { signal: done.signal });
+  worker.postMessage(task);
+  try {
+    const { trees, error } = await Promise.race([
+      next('message').then(([answer]) => answer as Answer),
+      next('exit').then(() => {
+        throw new Error('ended without an answer');
+      }),
+    ]);
+    if (error) throw errorOf(error.code, error.message);
+    return trees ? { trees } : {};
+  } catch (cause) {
+    if (cause instanceof CortadoError) throw cause;
+    // What has happened to the library, nobody knows.
+    leave();
+    throw new FormatError(`${name}: HDF5 failed: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  } finally {
+    done.abort();
+  }
 }

@@ -1,11 +1,11 @@
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 import { CortadoError } from '../errors.js';
 import { fromGroup, intoGroup } from './convert.js';
 import { withFile } from './library.js';
 import type { Answer, Task } from './run.js';
 import type { Tree } from './tree.js';
 
-/** Does one task and ends. */
+/** Does one task. */
 async function answer(task: Task): Promise<Answer> {
   try {
     if (task.kind === 'read') return { trees: await readAll(task.paths, task.values) };
@@ -32,8 +32,14 @@ function* buffers(tree: Tree): Generator<ArrayBuffer> {
   }
 }
 
-const made = await answer(workerData as Task);
-parentPort?.postMessage(
-  made,
-  (made.trees ?? []).flatMap((tree) => [...buffers(tree)]),
-);
+const port = parentPort!;
+let last = Promise.resolve();
+port.on('message', (task: Task) => {
+  last = last.then(async () => {
+    const made = await answer(task);
+    port.postMessage(
+      made,
+      (made.trees ?? []).flatMap((tree) => [...buffers(tree)]),
+    );
+  });
+});

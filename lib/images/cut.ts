@@ -1,3 +1,4 @@
+import { cutPicture, GREY } from '../native.js';
 import { check, pair, type Pair, type Shape } from '../shape.js';
 import type { Image } from './decode.js';
 import { resizeImage } from './resize.js';
@@ -34,12 +35,8 @@ export interface Cut {
   readonly height: number;
 }
 
-/** Which of red, green and blue each plane takes; grey as ITU-R BT.601 mixes it, which is how Caffe's tools read grey. */
-const PLANES = {
-  bgr: [2, 1, 0],
-  rgb: [0, 1, 2],
-  grey: [undefined],
-} as const;
+/** Which of red, green and blue each plane takes. */
+const PLANES = { bgr: [2, 1, 0], rgb: [0, 1, 2], grey: [GREY] } as const;
 
 /** Cuts from a picture what a net looks at. @throws {ShapeError} for a crop that is larger than the picture */
 export async function cutPlanes(image: Image, options: CutOptions = {}): Promise<Cut> {
@@ -52,14 +49,12 @@ export async function cutPlanes(image: Image, options: CutOptions = {}): Promise
   );
   const planes = PLANES[options.channelOrder ?? 'bgr'];
   const windows = options.oversample ? tenWindows(picture, height, width) : [middle(picture, height, width)];
-  const size = height * width;
-  const data = new Uint8Array(windows.length * planes.length * size);
-  windows.forEach((window, i) =>
-    planes.forEach((channel, c) => {
-      const start = (i * planes.length + c) * size;
-      cut(picture, window, width, channel, data.subarray(start, start + size));
-    }),
-  );
+  const data = new Uint8Array(windows.length * planes.length * height * width);
+  cutPicture({
+    ...{ data: picture.data, channels: 3, height: tall, width: wide, resized: [tall, wide] },
+    ...{ extents: [height, width], planes, out: data },
+    windows: Int32Array.from(windows.flatMap(({ top, left, mirrored }) => [top, left, Number(mirrored)])),
+  });
   return { data, shape: [windows.length, planes.length, height, width], windows, width: wide, height: tall };
 }
 
@@ -69,21 +64,6 @@ function resized(image: Image, { resize, keepAspect }: CutOptions): readonly [nu
   // torchvision rounds the longer side down.
   const longer = Math.floor((tall * Math.max(image.width, image.height)) / Math.min(image.width, image.height));
   return image.height < image.width ? [tall, longer] : [longer, tall];
-}
-
-/** Copies one plane of a window; `undefined` means grey. */
-function cut(image: Image, window: Window, width: number, channel: number | undefined, plane: Uint8Array): void {
-  const step = window.mirrored ? -3 : 3;
-  for (let y = 0, i = 0; i < plane.length; y++) {
-    let at = 3 * ((window.top + y) * image.width + window.left + (window.mirrored ? width - 1 : 0));
-    for (let x = 0; x < width; x++, i++, at += step) {
-      plane[i] = channel === undefined ? grey(image.data, at) : image.data[at + channel]!;
-    }
-  }
-}
-
-function grey(data: Uint8Array, at: number): number {
-  return Math.round(0.299 * data[at]! + 0.587 * data[at + 1]! + 0.114 * data[at + 2]!);
 }
 
 /** Floors, as Caffe does (data_transformer.cpp). */

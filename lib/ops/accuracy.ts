@@ -3,6 +3,7 @@ import { defineOp } from '../op.js';
 import { check } from '../shape.js';
 import { classAxis, ignoredLabel } from './loss.js';
 
+/** What `accuracy` takes besides values and a name. */
 export interface AccuracyOptions {
   /** How many of the best classes may hold the true one. Default 1. */
   readonly topK?: number;

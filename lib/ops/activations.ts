@@ -57,6 +57,7 @@ export function tanh(x: Value, options: LayerOptions = {}): Value {
   return layer(tanhOp, [x], options)[0]!;
 }
 
+/** What `elu` takes besides values and a name. */
 export interface EluOptions {
   /** The value far below zero is -alpha. Default 1. */
   readonly alpha?: number;
@@ -94,6 +95,7 @@ export function abs(x: Value, options: LayerOptions = {}): Value {
   return layer(absOp, [x], options)[0]!;
 }
 
+/** What `power` takes besides values and a name. */
 export interface PowerOptions {
   /** Default 1. */
   readonly power?: number;
@@ -117,6 +119,7 @@ export function power(x: Value, options: PowerOptions & LayerOptions = {}): Valu
   return layer(powerOp, [x], options)[0]!;
 }
 
+/** What `exp` takes besides values and a name. */
 export interface ExpOptions {
   /** Default e; -1 means e too, as in Caffe. */
   readonly base?: number;
@@ -185,6 +188,7 @@ export function bnll(x: Value, options: LayerOptions = {}): Value {
   return layer(bnllOp, [x], options)[0]!;
 }
 
+/** What `clip` takes besides values and a name. */
 export interface ClipOptions {
   readonly min: number;
   readonly max: number;
@@ -207,6 +211,7 @@ export function clip(x: Value, options: ClipOptions & LayerOptions): Value {
   return layer(clipOp, [x], options)[0]!;
 }
 
+/** What `threshold` takes besides values and a name. */
 export interface ThresholdOptions {
   /** Default 0. */
   readonly threshold?: number;

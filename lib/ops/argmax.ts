@@ -2,6 +2,7 @@ import { layer, type LayerOptions, type Value } from '../graph.js';
 import { defineOp } from '../op.js';
 import { axisOf, check, count, type Shape } from '../shape.js';
 
+/** What `argmax` takes besides values and a name. */
 export interface ArgmaxOptions {
   /** How many of the largest. Default 1. */
   readonly topK?: number;

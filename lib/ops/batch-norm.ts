@@ -3,6 +3,7 @@ import { layer, type LayerOptions, type Value } from '../graph.js';
 import { defineOp, type Emitter } from '../op.js';
 import { check, count, format, type Shape } from '../shape.js';
 
+/** What `batchNorm` takes besides values and a name. */
 export interface BatchNormOptions {
   /** What the running sums keep of themselves each step. Default 0.999. */
   readonly movingAverageFraction?: number;

@@ -3,6 +3,7 @@ import { defineOp } from '../op.js';
 import { axisOf, check, format } from '../shape.js';
 import { MAX_TENSORS } from './limits.js';
 
+/** What `concat` takes besides values and a name. */
 export interface ConcatOptions {
   /** Default 1 (channels). */
   readonly axis?: number;

@@ -3,6 +3,7 @@ import { defineOp } from '../op.js';
 import { check, count } from '../shape.js';
 import { checkPairs, checkRows, type LossLayerOptions } from './loss.js';
 
+/** What `contrastiveLoss` takes besides values and a name. */
 export interface ContrastiveLossOptions {
   /** Distance beyond which dissimilar pairs cost nothing. Default 1. */
   readonly margin?: number;

@@ -4,6 +4,7 @@ import { defineOp } from '../op.js';
 import { check, count, format, pair, type Pair } from '../shape.js';
 import { checkImages, windowOf, type WindowOptions } from './window.js';
 
+/** What `conv2d` takes besides values and a name. */
 export interface Conv2dOptions extends WindowOptions {
   /** Output channels. */
   readonly filters: number;
@@ -27,6 +28,7 @@ export function convAttributes(options: Conv2dOptions) {
   return { ...windowOf(options), dilationH, dilationW, groups };
 }
 
+/** A convolution in full: what its kernels read. */
 export type ConvAttributes = ReturnType<typeof convAttributes>;
 
 /** The geometry without what only the forward kernel reads. */

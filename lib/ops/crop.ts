@@ -2,6 +2,7 @@ import { layer, type LayerOptions, type Value } from '../graph.js';
 import { defineOp } from '../op.js';
 import { axisOf, check, format } from '../shape.js';
 
+/** What `crop` takes besides values and a name. */
 export interface CropOptions {
   /** First axis to crop. Default 2. */
   readonly axis?: number;

@@ -3,6 +3,7 @@ import { layer, type LayerOptions, type Value } from '../graph.js';
 import { defineOp } from '../op.js';
 import { axisOf, check, count, format } from '../shape.js';
 
+/** What `dense` takes besides values and a name. */
 export interface DenseOptions {
   /** Outputs per row. */
   readonly units: number;

@@ -2,6 +2,7 @@ import { layer, type LayerOptions, type Value } from '../graph.js';
 import { defineOp, type Emitter } from '../op.js';
 import { check, count } from '../shape.js';
 
+/** What `dropout` takes besides values and a name. */
 export interface DropoutOptions {
   /** Share of elements that become 0 in training. Default 0.5. */
   readonly ratio?: number;

@@ -6,6 +6,7 @@ import { MAX_TENSORS } from './limits.js';
 
 const OPERATIONS = ['sum', 'prod', 'max'] as const;
 
+/** What `eltwise` takes besides values and a name. */
 export interface EltwiseOptions {
   /** Default `sum`. */
   readonly operation?: (typeof OPERATIONS)[number];

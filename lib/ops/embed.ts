@@ -3,6 +3,7 @@ import { layer, type LayerOptions, type Value } from '../graph.js';
 import { defineOp } from '../op.js';
 import { check, count, format } from '../shape.js';
 
+/** What `embed` takes besides values and a name. */
 export interface EmbedOptions {
   /** Number of rows: inputs are whole numbers from 0 to rows - 1. */
   readonly rows: number;

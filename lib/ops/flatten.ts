@@ -2,6 +2,7 @@ import { layer, type LayerOptions, type Value } from '../graph.js';
 import { defineOp } from '../op.js';
 import { axisOf, check, count, format } from '../shape.js';
 
+/** What `flatten` takes besides values and a name. */
 export interface FlattenOptions {
   /** First axis to join. Default 1. */
   readonly axis?: number;

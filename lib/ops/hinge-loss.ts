@@ -3,6 +3,7 @@ import { defineOp } from '../op.js';
 import { check, count } from '../shape.js';
 import { checkRows, type LossLayerOptions } from './loss.js';
 
+/** What `hingeLoss` takes besides values and a name. */
 export interface HingeLossOptions {
   /** Sum of the margins, or of their squares. Default `l1`. */
   readonly norm?: 'l1' | 'l2';

@@ -4,6 +4,7 @@ import { defineOp } from '../op.js';
 import { check, count, format } from '../shape.js';
 import { classAxis, labelAttributes, type LabelOptions, type LossLayerOptions } from './loss.js';
 
+/** What `infogainLoss` takes besides values and a name. */
 export interface InfogainLossOptions extends LabelOptions {
   /** The axis of the classes. Default 1. */
   readonly axis?: number;

@@ -3,6 +3,7 @@ import { defineOp } from '../op.js';
 import { check, count } from '../shape.js';
 import { checkImages } from './window.js';
 
+/** What `lrn` takes besides values and a name. */
 export interface LrnOptions {
   /** Sum over neighbouring channels, or over neighbouring pixels of the same channel. Default `across`. */
   readonly region?: 'across' | 'within';

@@ -3,6 +3,7 @@ import { defineOp } from '../op.js';
 import { count } from '../shape.js';
 import { poolAttributes, pooled, windowOnly, type PoolOptions } from './pool.js';
 
+/** What `maxPool` takes besides values and a name. */
 export interface MaxPoolOptions extends PoolOptions {
   /** Gives a second result: where in its plane, row · W + column, each maximum was found. Default false. */
   readonly mask?: boolean;

@@ -2,6 +2,7 @@ import { layer, type LayerOptions, type Value } from '../graph.js';
 import { defineOp } from '../op.js';
 import { check, count } from '../shape.js';
 
+/** What `mvn` takes besides values and a name. */
 export interface MvnOptions {
   /** One mean for a whole image instead of one for each channel. Default false. */
   readonly acrossChannels?: boolean;

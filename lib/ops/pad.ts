@@ -2,6 +2,7 @@ import { layer, type LayerOptions, type Value } from '../graph.js';
 import { defineOp } from '../op.js';
 import { check } from '../shape.js';
 
+/** What `pad` takes besides values and a name. */
 export interface PadOptions {
   /** Zeros in front of each axis: one number an axis, outermost first. */
   readonly before: readonly number[];

@@ -3,6 +3,7 @@ import type { GraphBuilder, LayerOptions, Value } from '../graph.js';
 import { defineOp } from '../op.js';
 import type { Shape } from '../shape.js';
 
+/** What `parameter` takes besides values and a name. */
 export interface ParameterLayerOptions {
   readonly shape: Shape;
   /** First values. Default 0. */

@@ -3,6 +3,7 @@ import { layer, type LayerOptions, type Value } from '../graph.js';
 import { defineOp } from '../op.js';
 import { check, count, format } from '../shape.js';
 
+/** What `prelu` takes besides values and a name. */
 export interface PreluOptions {
   /** One slope for all channels. Default false. */
   readonly channelShared?: boolean;

@@ -6,8 +6,10 @@ import { axisOf, check, count } from '../shape.js';
 /** The first three in the order of Reduce in native/cpu/reduction.h. */
 const OPERATIONS = ['sum', 'asum', 'sumsq', 'mean'] as const;
 
+/** What becomes of the numbers: their sum, that of their magnitudes or squares, or their mean. */
 export type ReductionOperation = (typeof OPERATIONS)[number];
 
+/** What `reduction` takes besides values and a name. */
 export interface ReductionOptions {
   /** Sum, sum of magnitudes, sum of squares or mean. Default `sum`. */
   readonly operation?: ReductionOperation;

@@ -2,6 +2,7 @@ import { layer, type LayerOptions, type Value } from '../graph.js';
 import { defineOp } from '../op.js';
 import { count } from '../shape.js';
 
+/** What `relu` takes besides values and a name. */
 export interface ReluOptions {
   /** Factor below zero. Default 0. */
   readonly slope?: number;

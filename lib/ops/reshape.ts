@@ -2,6 +2,7 @@ import { layer, type LayerOptions, type Value } from '../graph.js';
 import { defineOp } from '../op.js';
 import { axisOf, check, count, format, type Shape } from '../shape.js';
 
+/** What `reshape` takes besides values and a name. */
 export interface ReshapeOptions {
   /** New extents: 0 keeps the extent at that place, one -1 takes what is left. */
   readonly dims: Shape;

@@ -4,6 +4,7 @@ import { defineOp } from '../op.js';
 import { count } from '../shape.js';
 import { along, checkAlong, type AlongOptions } from './along.js';
 
+/** What `scale` takes besides values and a name. */
 export interface ScaleOptions extends AlongOptions {
   /** Also adds a learned tensor of the same shape. Default false. */
   readonly bias?: boolean;

@@ -3,6 +3,7 @@ import { defineOp } from '../op.js';
 import { axisOf, check } from '../shape.js';
 import { MAX_TENSORS } from './limits.js';
 
+/** What `slice` takes besides values and a name. */
 export interface SliceOptions {
   /** Default 1 (channels). */
   readonly axis?: number;

@@ -3,6 +3,7 @@ import { defineOp } from '../op.js';
 import { count } from '../shape.js';
 import { classAxis, labelAttributes, type LabelOptions, type LossLayerOptions } from './loss.js';
 
+/** What `softmaxLoss` takes besides values and a name. */
 export interface SoftmaxLossOptions extends LabelOptions {
   /** The axis of the classes. Default 1. */
   readonly axis?: number;

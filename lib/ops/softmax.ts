@@ -2,6 +2,7 @@ import { layer, type LayerOptions, type Value } from '../graph.js';
 import { defineOp } from '../op.js';
 import { axisOf, count } from '../shape.js';
 
+/** What `softmax` takes besides values and a name. */
 export interface SoftmaxOptions {
   /** The axis of the classes. Default 1. */
   readonly axis?: number;

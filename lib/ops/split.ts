@@ -3,6 +3,7 @@ import { defineOp } from '../op.js';
 import { check } from '../shape.js';
 import { MAX_TENSORS } from './limits.js';
 
+/** What `split` takes besides values and a name. */
 export interface SplitOptions {
   /** Number of copies. Default 2. */
   readonly parts?: number;

@@ -6,6 +6,7 @@ import { flattenOp } from './flatten.js';
 import { maxPool } from './max-pool.js';
 import { checkImages } from './window.js';
 
+/** What `spp` takes besides values and a name. */
 export interface SppOptions {
   /** Levels of the pyramid: level i pools into 2^i × 2^i bins. */
   readonly levels: number;

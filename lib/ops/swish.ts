@@ -2,6 +2,7 @@ import { UsageError } from '../errors.js';
 import { layer, type LayerOptions, type Value } from '../graph.js';
 import { defineOp } from '../op.js';
 
+/** What `swish` takes besides values and a name. */
 export interface SwishOptions {
   /** Steepness of the gate; 0 makes it x / 2, large values make it ReLU. Default 1. */
   readonly beta?: number;

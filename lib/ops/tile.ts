@@ -2,6 +2,7 @@ import { layer, type LayerOptions, type Value } from '../graph.js';
 import { defineOp } from '../op.js';
 import { axisOf, check } from '../shape.js';
 
+/** What `tile` takes besides values and a name. */
 export interface TileOptions {
   /** Number of copies. */
   readonly tiles: number;

@@ -3,6 +3,7 @@ import { check, pair, type Pair, type Shape } from '../shape.js';
 /** The window of a convolution or pooling, as kernels read it. */
 export type Window = Readonly<Record<'strideH' | 'strideW' | 'padH' | 'padW', number>>;
 
+/** What `window` takes besides values and a name. */
 export interface WindowOptions {
   /** Step between windows. Default 1. */
   readonly stride?: Pair;

@@ -21,28 +21,46 @@ export type Routes = (app: FastifyInstance, context: Context) => void;
 
 /** Parameters of routes for one model. */
 export interface ModelRoute {
-  readonly Params: { readonly model: string };
+  readonly Params: { readonly model: string; readonly version?: string };
 }
 
-export const MODEL_PARAMS = {
-  type: 'object',
-  properties: { model: { type: 'string', description: 'Name of a model' } },
-} as const;
+const MODEL = { model: { type: 'string', description: 'Name of a model' } } as const;
+const VERSION = { version: { type: 'string', description: 'A version of it; default: the newest' } } as const;
+
+export const MODEL_PARAMS = { type: 'object', properties: MODEL } as const;
+
+/** The paths of something of a model, and of one of its versions: `/versions/VERSION` behind the model's name. */
+export function ofModel(what = ''): readonly { readonly url: string; readonly params: object }[] {
+  return [
+    { url: `/v2/models/:model${what}`, params: MODEL_PARAMS },
+    {
+      url: `/v2/models/:model/versions/:version${what}`,
+      params: { type: 'object', properties: { ...MODEL, ...VERSION } },
+    },
+  ];
+}
 
 /** Why a model takes no request now, known before its body is read: it is not there, or has all that it may have. */
-export function refusal({ models, metrics, queue }: Context, name: string): Error | undefined {
+export function refusal(
+  { models, metrics, queue }: Context,
+  { model, version }: ModelRoute['Params'],
+): Error | undefined {
   try {
-    if (models.get(name).users < queue) return undefined;
+    if (models.get(model, version).users < queue) return undefined;
   } catch (error) {
     return error as Error;
   }
-  metrics.rejected.inc({ model: name });
-  return new Busy(`model ${name}: ${queue} requests are waiting; try again later`);
+  metrics.rejected.inc({ model });
+  return new Busy(`model ${model}: ${queue} requests are waiting; try again later`);
 }
 
 /** Accepts a request, which from then on is answered. @throws {UnknownModel | NotLoaded | Busy} */
-export async function accept<T>(context: Context, name: string, work: (model: ServedModel) => Promise<T>): Promise<T> {
-  const refused = refusal(context, name);
+export async function accept<T>(
+  context: Context,
+  params: ModelRoute['Params'],
+  work: (model: ServedModel) => Promise<T>,
+): Promise<T> {
+  const refused = refusal(context, params);
   if (refused) throw refused;
-  return context.models.use(name, work);
+  return context.models.use(params.model, params.version, work);
 }

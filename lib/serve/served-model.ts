@@ -40,6 +40,7 @@ export class ServedModel {
     described: DescribedNet,
     spec: PictureSpec | undefined,
     readonly settings: ModelSettings,
+    readonly version: string,
   ) {
     this.signature = signatureOf(model.graph);
     this.classify = spec && classifierOf(new PictureNet(model, spec, settings), described);
@@ -48,7 +49,7 @@ export class ServedModel {
   }
 
   /** @throws what describeNet and compile throw */
-  static async open(source: string, settings: ModelSettings): Promise<ServedModel> {
+  static async open(source: string, settings: ModelSettings, version: string): Promise<ServedModel> {
     const { batch = BATCH, device, threads } = settings;
     const described = await describeNet(source);
     const { graph } = described;
@@ -58,7 +59,7 @@ export class ServedModel {
       ...(device !== undefined && { device }),
       ...(threads !== undefined && { threads }),
     });
-    return new ServedModel(model, described, spec, settings);
+    return new ServedModel(model, described, spec, settings, version);
   }
 
   /**

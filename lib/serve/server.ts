@@ -7,15 +7,18 @@ import type { Context, Routes } from './context.js';
 import { Metrics } from './metrics.js';
 import { Models } from './models.js';
 import { tell } from './replies.js';
-import { classify } from './routes/classify.js';
 import { health } from './routes/health.js';
 import { infer } from './routes/infer.js';
 import { metadata } from './routes/metadata.js';
+import { pictures } from './routes/pictures.js';
 import { repository } from './routes/repository.js';
 import type { ModelSettings } from './served-model.js';
 
 export interface ServerOptions extends Omit<ModelSettings, 'observe'> {
-  /** Names of models, and what `loadClassifier` would open. */
+  /**
+   * Names of models, and what `loadClassifier` would open; or a folder with a folder for each version, which is called by its
+   * number.
+   */
   readonly models: Readonly<Record<string, string>>;
   /** Requests that one model answers at a time; more get 503 with Retry-After. Default 256. */
   readonly queue?: number;
@@ -54,7 +57,7 @@ export async function createServer(options: ServerOptions): Promise<Server> {
   const sources = new Map(Object.entries(options.models));
   if (sources.size === 0) throw new UsageError('models: expected at least one');
   let draining = false;
-  const metrics: Metrics = new Metrics(() => models.names.map((name) => [name, usersOf(models, name)] as const));
+  const metrics: Metrics = new Metrics(() => models.names.map((name) => [name, models.users(name)] as const));
   const models: Models = new Models(sources, (name) => ({ ...settingsOf(options), observe: observer(metrics, name) }));
   const context: Context = {
     ...{ models, metrics, queue: options.queue ?? 256, timeout: options.timeout ?? 30_000 },
@@ -78,13 +81,13 @@ export async function createServer(options: ServerOptions): Promise<Server> {
   observe(app, metrics, () => draining);
   await document(app, options.version);
   health(app, context);
-  const guarded = [metadata(options.version ?? ''), infer, classify, repository, exposition];
+  const guarded = [metadata(options.version ?? ''), infer, pictures, repository, exposition];
   for (const routes of guarded) await app.register((scope) => guard(scope, options.token, routes, context));
   const drain = async (milliseconds: number): Promise<number> => {
     draining = true;
     let left = 0;
     const cut = setTimeout(() => {
-      left = models.names.reduce((sum, name) => sum + usersOf(models, name), 0);
+      left = models.names.reduce((sum, name) => sum + models.users(name), 0);
       app.server.closeAllConnections();
     }, milliseconds);
     await app.close();
@@ -110,10 +113,6 @@ function observer(metrics: Metrics, model: string): ModelSettings['observe'] & {
     metrics.rows.observe({ model }, rows);
     metrics.runs.observe({ model }, seconds);
   };
-}
-
-function usersOf(models: Models, name: string): number {
-  return models.isReady(name) ? models.get(name).users : 0;
 }
 
 /** One line and one count for each request. */

@@ -1,4 +1,5 @@
 import { FormatError } from '../errors.js';
+import { toTensor } from '../formats/elements.js';
 import { count, format, type Shape } from '../shape.js';
 import type { Tensor, TensorData } from '../tensor.js';
 
@@ -31,6 +32,8 @@ interface Kind {
   readonly bytes: number;
   /** Smallest and largest whole number; undefined: any number. */
   readonly range?: readonly [number, number];
+  /** A float that JSON has no words for: it comes as bytes. */
+  readonly small?: 'float16' | 'bfloat16';
 }
 
 const bits = (n: number): readonly [number, number] => [-(2 ** (n - 1)), 2 ** (n - 1) - 1];
@@ -44,6 +47,8 @@ const KINDS: Readonly<Record<string, Kind>> = {
   INT16: { array: Int16Array, bytes: 2, range: bits(16) },
   INT32: { array: Int32Array, bytes: 4, range: bits(32) },
   INT64: { array: BigInt64Array, bytes: 8, range: [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER] },
+  FP16: { array: Uint16Array, bytes: 2, small: 'float16' },
+  BF16: { array: Uint16Array, bytes: 2, small: 'bfloat16' },
   FP32: { array: Float32Array, bytes: 4 },
   FP64: { array: Float64Array, bytes: 8 },
 };
@@ -95,6 +100,8 @@ function readInput(
     throw new FormatError(`${where}.datatype: expected one of ${Object.keys(KINDS).join(', ')}, got "${type}"`);
   const extents = shapeOf(`${where}.shape`, shape);
   const size = parameters === undefined ? undefined : fields(`${where}.parameters`, parameters).binary_data_size;
+  if (size === undefined && kind.small)
+    throw new FormatError(`${where}.datatype: expected ${type} as bytes, by binary_data_size, got JSON`);
   if (size === undefined)
     return [text(`${where}.name`, name), { data: fromJson(`${where}.data`, data, extents, kind), shape: extents }];
   if (data !== undefined) throw new FormatError(`${where}: expected data or binary_data_size, got both`);
@@ -112,7 +119,9 @@ function readInput(
 /** Numbers as the model takes them: in their own type where it can, else exactly as doubles. */
 function fromBytes(piece: Uint8Array, kind: Kind): TensorData {
   // A copy starts where every type may: bytes of a body lie anywhere.
-  const array = new kind.array(new Uint8Array(piece).buffer);
+  const bytes = new Uint8Array(piece);
+  if (kind.small) return toTensor({ dtype: kind.small, shape: [piece.length / 2], bytes }, 'inputs').data;
+  const array = new kind.array(bytes.buffer);
   return isTensorData(array) ? array : Float64Array.from(array, Number);
 }
 
@@ -144,7 +153,7 @@ function isTensorData(array: ArrayLike<unknown>): array is TensorData {
 
 /** Writes an answer. `headerLength` is undefined when it is JSON alone. */
 export function formatInfer(
-  model: string,
+  model: { readonly name: string; readonly version: string },
   id: string | undefined,
   outputs: readonly SentOutput[],
 ): { readonly body: Buffer; readonly headerLength: number | undefined } {
@@ -153,7 +162,12 @@ export function formatInfer(
     ...(binary ? { parameters: { binary_data_size: data.byteLength } } : { data: Array.from(data, finite) }),
   }));
   const header = Buffer.from(
-    JSON.stringify({ model_name: model, ...(id !== undefined && { id }), outputs: described }),
+    JSON.stringify({
+      model_name: model.name,
+      model_version: model.version,
+      ...(id !== undefined && { id }),
+      outputs: described,
+    }),
   );
   const pieces = outputs
     .filter(({ binary }) => binary)

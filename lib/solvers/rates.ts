@@ -1,3 +1,7 @@
+/**
+ * Policies by which a learning rate changes with the iteration: those of Caffe, and the cosine.
+ * @module
+ */
 import { UsageError } from '../errors.js';
 import { checkNumbers, checkWhole } from './numbers.js';
 
@@ -12,6 +16,7 @@ export type Rate =
   | ({ readonly policy: 'sigmoid' } & SigmoidOptions)
   | ({ readonly policy: 'cosine' } & Required<CosineOptions>);
 
+/** `step`: base · gamma^floor(iteration / every). */
 export interface StepOptions {
   /** First rate. */
   readonly base: number;
@@ -20,17 +25,20 @@ export interface StepOptions {
   readonly every: number;
 }
 
+/** `exp`: base · gamma^iteration. */
 export interface ExpOptions {
   readonly base: number;
   readonly gamma: number;
 }
 
+/** `inv`: base · (1 + gamma · iteration)^−power. */
 export interface InvOptions {
   readonly base: number;
   readonly gamma: number;
   readonly power: number;
 }
 
+/** `multistep`: base · gamma, once more at each of `at`. */
 export interface MultistepOptions {
   readonly base: number;
   readonly gamma: number;
@@ -38,6 +46,7 @@ export interface MultistepOptions {
   readonly at: readonly number[];
 }
 
+/** `poly`: base · (1 − iteration / iterations)^power. */
 export interface PolyOptions {
   readonly base: number;
   readonly power: number;
@@ -45,6 +54,7 @@ export interface PolyOptions {
   readonly iterations: number;
 }
 
+/** `sigmoid`: base / (1 + e^(−gamma · (iteration − middle))). */
 export interface SigmoidOptions {
   /** The rate's limit. */
   readonly base: number;
@@ -54,6 +64,7 @@ export interface SigmoidOptions {
   readonly middle: number;
 }
 
+/** `cosine`: from base to 0 along half a wave. */
 export interface CosineOptions {
   /** Highest rate, reached at the end of the warm-up. */
   readonly base: number;

@@ -36,6 +36,7 @@ interface MomentOptions extends SolverOptions {
 
 export interface AdamOptions extends MomentOptions, PenaltyOptions {}
 
+/** What `adamW` takes. */
 export interface AdamWOptions extends MomentOptions {
   /** Share of a weight that goes with each iteration, times the rate and the parameter's `decay`. Default 0.01. */
   readonly weightDecay?: number;

@@ -10,21 +10,25 @@ import { PictureNet, readyModel, type GatherOptions } from './picture-net.js';
 import { answerOf, featuresOf, isNormalized, pictureSpec } from './picture-spec.js';
 import type { PictureSource } from './source.js';
 
+/** How a classifier is opened, and how it runs. */
 export interface ClassifierOptions extends NetOptions, GatherOptions, Pick<CompileOptions, 'device' | 'threads'> {
   /** Pictures of one run at most. Default 16. */
   readonly batch?: number;
 }
 
+/** What every call takes. */
 export interface LookOptions {
   /** Ends this call; others go on. */
   readonly signal?: AbortSignal;
 }
 
+/** How pictures are named. */
 export interface ClassifyOptions extends LookOptions {
   /** Classes to name, the likeliest first. Default 5. */
   readonly top?: number;
 }
 
+/** Which features are wanted. */
 export interface FeatureOptions extends LookOptions {
   /** Name of a value of the net. Default: what the last layer with parameters reads (of maps, the mean of each). */
   readonly layer?: string;
@@ -48,6 +52,7 @@ export interface Classifier extends Disposable, AsyncDisposable {
   (pictures: readonly PictureSource[], options?: ClassifyOptions): Promise<readonly (readonly Prediction[])[]>;
   /** Features of pictures, to compare them by. @throws {FormatError | GraphError} */
   embed(picture: PictureSource, options?: FeatureOptions): Promise<Tensor>;
+  /** The same for several, in their order; the first that fails is told. */
   embed(pictures: readonly PictureSource[], options?: FeatureOptions): Promise<readonly Tensor[]>;
   /** Answers in the order of the pictures, of which no more are taken than two runs need. A damaged one has an error. */
   each(
@@ -65,12 +70,20 @@ export interface Classifier extends Disposable, AsyncDisposable {
 const BATCH = 16;
 const TOP = 5;
 
+/** How a classifier runs. */
+type Running = Pick<ClassifierOptions, 'batch' | 'device' | 'threads' | 'latency' | 'maxPixels'>;
+
 /** Opens a net and makes it ready; see `loadClassifier`. */
 export async function openClassifier(source: string, options: ClassifierOptions = {}): Promise<Classifier> {
-  const { batch = BATCH, device, threads, latency, maxPixels, ...described } = options;
+  const { batch, device, threads, latency, maxPixels, ...described } = options;
+  return classifierOver(await describeNet(source, described), { batch, device, threads, latency, maxPixels });
+}
+
+/** A classifier of a net that is at hand. @throws {CortadoError} when it is none */
+export async function classifierOver(net: DescribedNet, options: Running): Promise<Classifier> {
+  const { batch = BATCH, device, threads, latency, maxPixels } = options;
   if (!(Number.isSafeInteger(batch) && batch >= 1))
     throw new UsageError(`batch: expected a whole number of at least 1, got ${batch}`);
-  const net = await describeNet(source, described);
   const spec = pictureSpec(net.graph, net.picture);
   const model = await readyModel(net, {
     batch: batch * spec.rows,

@@ -102,7 +102,12 @@ async function openKnown(model: string, weights: string | undefined): Promise<Kn
 }
 
 /** What training did to whole pictures, so far as it does not hang on chance. */
-function ofTransform({ mean, scale, channelOrder, resize }: TransformOptions): NetOptions {
+export function ofTransform({
+  mean,
+  scale,
+  channelOrder,
+  resize,
+}: TransformOptions): Omit<NetOptions, 'mean'> & PreprocessOptions {
   return {
     ...(mean !== undefined && { mean }),
     ...(scale !== undefined && { scale }),

@@ -1,8 +1,10 @@
 import type { Classifier, ClassifierOptions } from './classifier.js';
+import type { FinetunedClassifier, FinetuneOptions } from './finetune.js';
 
 export type { Prediction } from './answers.js';
 export type { Answer, Classifier, ClassifierOptions, ClassifyOptions, FeatureOptions } from './classifier.js';
 export type { NetOptions } from './description.js';
+export type { FinetunedClassifier, FinetuneOptions, FinetuneProgress } from './finetune.js';
 export type { PictureSource } from './source.js';
 
 /**
@@ -18,4 +20,23 @@ export async function loadClassifier(source: string, options: ClassifierOptions 
   // Decoders and readers are loaded when called for: `import 'cortado'` stays small.
   const { openClassifier } = await import('./classifier.js');
   return openClassifier(source, options);
+}
+
+/**
+ * Teaches a trained net other classes: a new last layer that learns ten times as fast as those below it, which start from
+ * weights. Resolves to a classifier that `save(path)` writes and `loadClassifier(path)` opens again.
+ *
+ *     using classify = await finetune('cifar10-quick', 'photos', { epochs: 20 });
+ *     await classify.save('photos.safetensors');
+ *
+ * @param net The name of a ready-made net, or the path of a prototxt file with a loss.
+ * @param data Pictures to learn from: a folder with one of pictures for each class, or with `train` and `val` (or `test`) in
+ * it; or a list or database, as `openDataset` takes them.
+ * @throws {UsageError} for a net without weights, or choices that make no sense
+ * @throws {FormatError | GraphError | ShapeError} for files that are not what they should be, or do not fit each other
+ * @throws {DivergedError} when the loss is lost
+ */
+export async function finetune(net: string, data: string, options: FinetuneOptions = {}): Promise<FinetunedClassifier> {
+  const { finetuneClassifier } = await import('./finetune.js');
+  return finetuneClassifier(net, data, options);
 }

@@ -30,14 +30,7 @@ export async function readyModel(
   const needed = ancestors(results(graph));
   const missing = graph.parameters.find((value) => needed.has(value) && !Object.hasOwn(weights, value.name));
   if (missing) throw new FormatError(`${graph.name}: expected weights for ${missing.name}, got none`);
-  const model = await compile(graph, options);
-  try {
-    await model.load(weights);
-    return model;
-  } catch (error) {
-    model.dispose();
-    throw error;
-  }
+  return compile(graph, { ...options, weights });
 }
 
 /** A model that looks at pictures, as many at once as calls come in. */

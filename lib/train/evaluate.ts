@@ -8,6 +8,7 @@ import type { Batch } from '../data/loader.js';
 import type { Source } from './feeder.js';
 import type { Evaluation } from './step.js';
 
+/** What is evaluated, and how long. */
 export interface EvaluateOptions {
   /** Inputs of the net that take pictures and labels. Default: found by their shapes. */
   readonly inputs?: InputNames;

@@ -4,7 +4,8 @@ import type { Batch, Loader } from '../data/loader.js';
 /** What a training needs of a `Loader`; anything of that shape will do. */
 export type Source = AsyncIterable<Batch> &
   Pick<Loader, 'shape' | 'pictures'> & {
-    readonly dataset: Pick<Loader['dataset'], 'name' | 'classes'>;
+    readonly dataset: Pick<Loader['dataset'], 'name' | 'classes'> &
+      Partial<Pick<Loader['dataset'], 'length' | 'label'>>;
     readonly options: Pick<Loader['options'], 'batch'>;
   };
 

@@ -4,6 +4,7 @@ import type { Graph, Node, Value } from '../graph.js';
 import type { Model } from '../model.js';
 import { format, same } from '../shape.js';
 import type { Batch } from '../data/loader.js';
+import { Pace } from '../data/pace.js';
 import type { Source } from './feeder.js';
 
 /** Which inputs of a net take the pictures and the labels of a batch. */
@@ -60,6 +61,18 @@ export class Inputs {
     }
   }
 
+  /** Looks at all labels that the dataset knows without reading its pictures. @throws {FormatError} for one that is no class of the net's */
+  async checkKnown({ dataset }: Source): Promise<void> {
+    const { name, length = 0 } = dataset;
+    if (!this.#labels || !dataset.label) return;
+    const pace = new Pace();
+    for (let index = 0; index < length; index++) {
+      const label = dataset.label(index);
+      if (!isLabel(label, this.#labels)) refuse(`${name}, item ${index}`, label, this.#labels);
+      if (index % 1024 === 0 && pace.due) await pace.rest();
+    }
+  }
+
   /** A batch as the model takes it. @throws {FormatError} for a label that is no class of the net's, naming the picture */
   feed(batch: Batch): Record<string, Feed> {
     const { images, labels } = this.names;
@@ -107,15 +120,19 @@ function classLabels(graph: Graph, labels: Value): ClassLabels | undefined {
   return { classes: shape.at(options(first).axis ?? 1)!, ignored: new Set(ignored) };
 }
 
-function checkLabels({ labels, names }: Batch, { classes, ignored }: ClassLabels): void {
-  const { data } = labels;
-  const bad = data.findIndex(
-    (label) => !(Number.isInteger(label) && label >= 0 && label < classes) && !ignored.has(label),
-  );
+function checkLabels({ labels: { data }, names }: Batch, allowed: ClassLabels): void {
+  const bad = data.findIndex((label) => !isLabel(label, allowed));
   if (bad < 0) return;
-  const name = names[Math.floor((bad * names.length) / data.length)] ?? 'a picture';
+  refuse(names[Math.floor((bad * names.length) / data.length)] ?? 'a picture', data[bad]!, allowed);
+}
+
+function isLabel(label: number, { classes, ignored }: ClassLabels): boolean {
+  return (Number.isInteger(label) && label >= 0 && label < classes) || ignored.has(label);
+}
+
+function refuse(name: string, label: number, { classes }: ClassLabels): never {
   throw new FormatError(
-    `${name}: expected a label from 0 to ${classes - 1}, one of the classes of the net, got ${data[bad]}`,
+    `${name}: expected a label from 0 to ${classes - 1}, one of the classes of the net, got ${label}`,
   );
 }
 

@@ -5,11 +5,14 @@ import type { Model } from '../model.js';
 import { CHECKPOINTS, pruneCheckpoints, type CheckpointFormat } from './checkpoint.js';
 import type { NotSaved, Saved } from './step.js';
 
+/** When checkpoints are written, and where. */
 export interface CheckpointOptions {
   /** Path and first part of the names of the files: `runs/alexnet` makes `runs/alexnet_iter_1000.safetensors`. */
   readonly prefix: string;
-  /** Iterations between two. Default: an epoch. One more is written at the end. */
+  /** Iterations between two. Default: an epoch. */
   readonly every?: number;
+  /** Whether one more is written at the end; one that is stopped before it writes one anyhow. Default true. */
+  readonly atEnd?: boolean;
   /** How many are kept, the newest. Default 3. */
   readonly keep?: number;
   /** Whether the best one by evaluation is kept too, as `PREFIX_best`. Default true. */
@@ -22,7 +25,7 @@ export interface CheckpointOptions {
 
 /** Writes a training's checkpoints and throws old ones away. */
 export class Keeper {
-  readonly #options: Required<Omit<CheckpointOptions, 'every'>>;
+  readonly #options: Required<Omit<CheckpointOptions, 'every' | 'atEnd'>>;
   /** Of the newest. */
   #iteration = -1;
 

@@ -13,6 +13,7 @@ import { withProgress, type Progress } from './progress.js';
 import type { Source } from './feeder.js';
 import type { Evaluation, NotSaved, Saved, TrainStep } from './step.js';
 
+/** When a net in training is evaluated, and on what. */
 export interface EvaluationOptions {
   /** Pictures to evaluate on, opened for the phase `test`. */
   readonly loader: Source;
@@ -28,6 +29,7 @@ export interface EvaluationOptions {
   readonly patience?: number;
 }
 
+/** The course of a training. */
 export interface TrainOptions {
   /** Ends when the model has made so many updates, those before it was resumed included. Either this or `epochs`. */
   readonly iterations?: number;
@@ -37,7 +39,9 @@ export interface TrainOptions {
   readonly averageLoss?: number;
   /** Inputs of the net that take pictures and labels. Default: found by their shapes. */
   readonly inputs?: InputNames;
+  /** Evaluates now and then. Default: never. */
   readonly evaluation?: EvaluationOptions;
+  /** Writes checkpoints. Default: none. */
   readonly checkpoint?: CheckpointOptions;
   /** Where a training goes on from: what `restoreTraining` gave. */
   readonly progress?: Progress;
@@ -106,6 +110,7 @@ class Course implements AsyncDisposable {
     const inputs = new Inputs(model, loader, options.inputs);
     const iterations = iterationsOf(model, loader, options);
     checkOptions(options);
+    await inputs.checkKnown(loader);
     const { evaluation, checkpoint, progress } = options;
     const keeper = checkpoint && new Keeper(model, checkpoint);
     await keeper?.check();
@@ -115,7 +120,7 @@ class Course implements AsyncDisposable {
       ? { model: evaluation.model, own: false }
       : { model: await compile(model.graph, { weightsOf: model, batch, threads: model.threads }), own: true };
     try {
-      new Inputs(judged.model, evaluation.loader, options.inputs);
+      await new Inputs(judged.model, evaluation.loader, options.inputs).checkKnown(evaluation.loader);
       const measure = measureOf(judged.model.graph, evaluation.metric);
       const judge = measure && new Judge(measure, progress);
       return new Course(model, loader, options, inputs, iterations, judge, keeper, judged);
@@ -197,7 +202,8 @@ class Course implements AsyncDisposable {
     if (!keeper) return undefined;
     const notes = withProgress({}, this.#progress);
     const best = evaluation?.best && keeper.keepsBest ? await keeper.saveBest(notes) : undefined;
-    const due = isDue(this.model.iteration, options.checkpoint?.every ?? this.#epoch) || this.over;
+    const { every = this.#epoch, atEnd = true } = options.checkpoint ?? {};
+    const due = isDue(this.model.iteration, every) || this.#stopped || (this.over && atEnd);
     const saved = due && keeper.due ? await keeper.save(notes) : undefined;
     const failed = [best, saved].find((each) => each && 'error' in each);
     if (failed) return failed;

@@ -5,6 +5,7 @@
 #include "device.h"
 #include "guard.h"
 #include "memory.h"
+#include "picture.h"
 #include "plan.h"
 #include "runs.h"
 
@@ -33,6 +34,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("Device", DeviceObject::define(env));
   exports.Set("Memory", MemoryObject::define(env));
   exports.Set("Plan", PlanObject::define(env));
+  exports.Set("cutPicture", Napi::Function::New<cut_picture>(env, "cutPicture"));
   exports.Set("info", Napi::Function::New<info>(env, "info"));
   return exports;
 }

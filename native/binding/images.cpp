@@ -79,20 +79,11 @@ void write_images(Memory& memory, size_t offset, const Napi::Value& images, size
   if (offset % sizeof(float) != 0) fail("INTERNAL", "images: expected a multiple of 4 as offset, got %zu", offset);
   if (offset > memory.bytes() || product(last - first, picture) > (memory.bytes() - offset) / sizeof(float))
     fail("INTERNAL", "images: %zu pictures at byte %zu do not fit", last - first, offset);
-  const Normalization n = normalization_of(extents, arrays, last);
-  const auto begin = static_cast<int64_t>(first), end = static_cast<int64_t>(last);
-  memory.write(offset, (last - first) * picture * sizeof(float), [&](uint8_t* place) {
-    float* to = reinterpret_cast<float*>(place);
-    switch (pixels.type) {
-      case napi_float32_array:
-        return normalize(n, static_cast<const float*>(pixels.data), begin, end, to);
-      case napi_uint8_array:
-      case napi_uint8_clamped_array:
-        return normalize(n, static_cast<const uint8_t*>(pixels.data), begin, end, to);
-      default:
-        fail("USAGE", "images: expected a Float32Array or Uint8Array");
-    }
-  });
+  const bool floats = pixels.type == napi_float32_array;
+  if (!floats && pixels.type != napi_uint8_array && pixels.type != napi_uint8_clamped_array)
+    fail("USAGE", "images: expected a Float32Array or Uint8Array");
+  memory.write_pictures(offset, normalization_of(extents, arrays, last),
+                        {pixels.data, floats, static_cast<int64_t>(first), static_cast<int64_t>(last)});
 }
 
 }  // namespace cortado::binding

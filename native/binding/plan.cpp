@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "../cpu/device.h"
+#include "../include/cortado/export.h"
 #include "guard.h"
 #include "memory.h"
 #include "runs.h"
@@ -78,13 +79,24 @@ TensorSpec parse_tensor(const Napi::Value& value) {
           list_of<int64_t>(object.Get("shape"), whole_of), dtype_of(text_of(object.Get("dtype")))};
 }
 
+/// A kernel of another addon, which cortado_export has marked; what else an addon may hand out is not looked at.
+const cortado_kernel* foreign_of(const Napi::Value& value, const std::string& label) {
+  if (value.IsUndefined()) return nullptr;
+  bool marked = false;
+  if (value.IsExternal()) napi_check_object_type_tag(value.Env(), value, &cortado_kernel_tag, &marked);
+  if (!marked) fail("USAGE", "%s: expected a kernel that cortado_export made, got something else", label.c_str());
+  return value.As<Napi::External<const cortado_kernel>>().Data();
+}
+
 StepSpec parse_step(const Napi::Value& value) {
   const Napi::Object object = object_of(value, "a step");
   StepSpec step{text_of(object.Get("kernel")),
                 text_of(object.Get("label")),
                 list_of<int>(object.Get("inputs"), index_of),
                 list_of<int>(object.Get("outputs"), index_of),
-                {}};
+                {},
+                nullptr};
+  step.foreign = foreign_of(object.Get("native"), step.label);
   const Napi::Object attributes = object_of(object.Get("attributes"), "attributes");
   const Napi::Array names = attributes.GetPropertyNames();
   for (uint32_t i = 0; i < names.Length(); ++i) {
@@ -108,6 +120,15 @@ std::vector<std::shared_ptr<Memory>> memories_of(const Napi::Value& value, std::
   return memories;
 }
 
+/// Only the CPU's memory is for the functions of other addons to follow.
+std::vector<StepSpec> steps_of(const Napi::Value& value, const Device& device) {
+  auto steps = list_of<StepSpec>(value, parse_step);
+  for (const StepSpec& step : steps)
+    if (step.foreign && &device != cpu::open().get())
+      fail("DEVICE", "%s: expected the CPU for a kernel of one's own, got another device", step.label.c_str());
+  return steps;
+}
+
 }  // namespace
 
 Napi::Function PlanObject::define(Napi::Env env) {
@@ -125,7 +146,7 @@ PlanObject::PlanObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<PlanOb
     plan_ = std::make_shared<const Plan>(
         device_,
         PlanSpec{std::move(memories), list_of<TensorSpec>(spec.Get("tensors"), parse_tensor),
-                 list_of<StepSpec>(spec.Get("steps"), parse_step), threads_of(spec.Get("threads")),
+                 steps_of(spec.Get("steps"), *device_), threads_of(spec.Get("threads")),
                  spec.Get("commit").IsUndefined() ? INT_MAX : index_of(spec.Get("commit")),
                  spec.Get("guards").IsUndefined() ? std::vector<int>{} : list_of<int>(spec.Get("guards"), index_of)});
     info.This().As<Napi::Object>().TypeTag(&kPlanTag);

@@ -50,15 +50,25 @@ struct Kernel {
   size_t bytes;
   void (*prepare)(void* place, Prepare& step);
   void (*run)(const void* prepared, const void* run);
+  /// Runs `count` calls that follow each other, in any order; absent where that is nothing else than to run each.
+  void (*run_together)(const void* const* prepared, int count, const void* run);
 };
 
-/// The table's entry for the type K.
+/// The table's entry for the type K. Calls of a K with a `static void run_together(const void* const*, int, const R&)`
+/// touch nothing of each other's.
 template <class K, class R>
 constexpr Kernel make_kernel(const char* name) {
   static_assert(__is_trivially_copyable(K), "a prepared kernel is plain data");
-  return {
+  Kernel kernel{
       name, sizeof(K), [](void* place, Prepare& step) { *static_cast<K*>(place) = K(step); },
-      [](const void* prepared, const void* run) { static_cast<const K*>(prepared)->run(*static_cast<const R*>(run)); }};
+      [](const void* prepared, const void* run) { static_cast<const K*>(prepared)->run(*static_cast<const R*>(run)); },
+      nullptr};
+  if constexpr (requires { &K::run_together; }) {
+    kernel.run_together = [](const void* const* prepared, int count, const void* run) {
+      K::run_together(prepared, count, *static_cast<const R*>(run));
+    };
+  }
+  return kernel;
 }
 
 }  // namespace cortado

@@ -16,7 +16,7 @@ struct Finding {
 
 /// Changes whenever something that a device's library shares with the addon does: this file, Device, Memory, Plan, Job,
 /// Kernel, Prepare, Error.
-constexpr int kDeviceAbi = 2;
+constexpr int kDeviceAbi = 3;
 
 // A device's library has these, with C linkage: cortado_device_abi, cortado_device_examine, cortado_device_open.
 using DeviceAbi = int();

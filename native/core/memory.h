@@ -7,6 +7,9 @@
 
 namespace cortado {
 
+struct Normalization;
+struct Pixels;
+
 /// Bytes that this process can still get: of the machine and of its control group, whichever is less.
 size_t available_memory();
 
@@ -24,6 +27,8 @@ class Memory {
   /// Has `fill` write `bytes` bytes on the host, which every run that is given afterwards finds at `offset`. What
   /// `fill` throws comes back to the caller; the place then holds anything.
   virtual void write(size_t offset, size_t bytes, const std::function<void(uint8_t*)>& fill) = 0;
+  /// Normalizes pictures to floats, as write() writes. Throws Error USAGE when a window leaves the picture of means.
+  virtual void write_pictures(size_t offset, const Normalization& normalization, const Pixels& pixels);
 
  protected:
   Memory(size_t bytes, uint8_t* data) : bytes_(bytes), data_(data) {}

@@ -16,6 +16,15 @@ struct Normalization {
   const float* shift;      // (pictures, channels); absent: 0
 };
 
+/// Pictures [first, last) of an array of bytes or floats.
+struct Pixels {
+  const void* data;
+  bool floats;
+  int64_t first, last;
+
+  size_t size() const { return floats ? sizeof(float) : 1; }
+};
+
 namespace detail {
 
 /// The means that the rows of one picture meet.

@@ -116,6 +116,13 @@ Plan::Plan(std::shared_ptr<Device> device, PlanSpec spec)
       if (index >= tensors()) fail("INTERNAL", "%s: no tensor %d", step.label.c_str(), index);
     for (const int index : step.outputs)
       if (index >= tensors()) fail("INTERNAL", "%s: no tensor %d", step.label.c_str(), index);
+    if (step.foreign) {
+      foreign_.push_back(std::make_unique<const ForeignStep>(step, tensors_));
+      PreparedStep prepared{&kForeign, std::make_unique<std::byte[]>(kForeign.bytes), step.label};
+      *reinterpret_cast<const ForeignStep**>(prepared.state.get()) = foreign_.back().get();
+      steps_.push_back(std::move(prepared));
+      continue;
+    }
     const Kernel* kernel = device_->kernels().find(step.kernel);
     if (!kernel) fail("INTERNAL", "%s: this device has no kernel %s", step.label.c_str(), step.kernel.c_str());
     StepReader reader(step, tensors_, threads_);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "device.h"
+#include "foreign.h"
 
 namespace cortado {
 
@@ -22,6 +23,7 @@ struct StepSpec {
   std::string kernel, label;
   std::vector<int> inputs, outputs;
   std::map<std::string, std::vector<double>, std::less<>> attributes;
+  const cortado_kernel* foreign = nullptr;  // computes it instead of the kernel of that name
 };
 
 struct PlanSpec {
@@ -75,6 +77,7 @@ class Plan {
   std::vector<std::shared_ptr<Memory>> memories_;
   std::vector<Tensor> tensors_;
   std::vector<PreparedStep> steps_;
+  std::vector<std::unique_ptr<const ForeignStep>> foreign_;  // behind steps whose state points to them
   std::unique_ptr<Memory> scratch_;
   int threads_;
   int commit_;

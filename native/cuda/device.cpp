@@ -11,6 +11,8 @@
 #include "../core/error.h"
 #include "../core/executor.h"
 #include "../core/job.h"
+#include "pictures.h"
+#include "pool.h"
 #include "recording.h"
 #include "staging.h"
 
@@ -18,23 +20,37 @@ namespace cortado::cuda {
 
 namespace {
 
+/// Memory out of the device's pool. It goes back when the stream has come to it, without waiting here.
 class GpuMemory final : public Memory {
  public:
-  GpuMemory(int device, Staging& staging, size_t bytes, uint8_t* data)
-      : Memory(bytes, data), device_(device), staging_(staging) {}
+  GpuMemory(int device, Staging& staging, cudaStream_t stream, size_t bytes, uint8_t* data)
+      : Memory(bytes, data), device_(device), staging_(staging), stream_(stream) {}
   ~GpuMemory() override {
-    cudaSetDevice(device_);
-    staging_.finish();
-    cudaFree(data());
+    try {
+      const Using use(device_);
+      staging_.wait_on(stream_);
+    } catch (const Error&) {
+      // The GPU is lost, and its memory with it.
+    }
+    cudaFreeAsync(data(), stream_);
   }
   void write(size_t offset, size_t bytes, const std::function<void(uint8_t*)>& fill) override {
     const Using use(device_);
     staging_.write(data() + offset, bytes, fill);
   }
+  void write_pictures(size_t offset, const Normalization& normalization, const Pixels& pixels) override {
+    const Using use(device_);
+    const PackedPictures packed(normalization, pixels);
+    float* to = reinterpret_cast<float*>(data() + offset);
+    staging_.write_packed(
+        packed.bytes(), [&](uint8_t* host) { packed.pack(host); },
+        [&](const uint8_t* from, cudaStream_t stream) { packed.normalize(from, to, stream); });
+  }
 
  private:
   int device_;
   Staging& staging_;
+  cudaStream_t stream_;
 };
 
 size_t bytes_of(const Tensor& tensor) {
@@ -96,6 +112,7 @@ class CudaDevice final : public Device {
  public:
   explicit CudaDevice(int index) : index_(index) {
     const Using use(index_);
+    pool_.emplace(index_);
     staging_.emplace();
     stream_ = make_stream();
   }
@@ -108,17 +125,8 @@ class CudaDevice final : public Device {
 
   std::unique_ptr<Memory> allocate(size_t bytes) override {
     const Using use(index_);
-    void* data = nullptr;
-    const cudaError_t status = cudaMalloc(&data, bytes > 0 ? bytes : 1);
-    if (status == cudaErrorMemoryAllocation) {
-      cudaGetLastError();
-      size_t free = 0, total = 0;
-      cudaMemGetInfo(&free, &total);
-      fail("OUT_OF_MEMORY", "memory: expected at most the %zu bytes free of the GPU's %zu, got %zu", free, total,
-           bytes);
-    }
-    check(status, "cudaMalloc");
-    return std::make_unique<GpuMemory>(index_, *staging_, bytes, static_cast<uint8_t*>(data));
+    uint8_t* data = pool_->take(bytes, stream_);
+    return std::make_unique<GpuMemory>(index_, *staging_, stream_, bytes, data);
   }
 
   void submit(std::shared_ptr<Job> job) override {
@@ -213,6 +221,7 @@ class CudaDevice final : public Device {
   }
 
   int index_;
+  std::optional<Pool> pool_;
   std::optional<Staging> staging_;
   OwnedStream stream_;
   PinnedPool results_;

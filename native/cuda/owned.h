@@ -39,6 +39,7 @@ class Owned {
 using OwnedStream = Owned<cudaStream_t, cudaStreamDestroy>;
 using OwnedEvent = Owned<cudaEvent_t, cudaEventDestroy>;
 using OwnedGraph = Owned<cudaGraph_t, cudaGraphDestroy>;
+using OwnedPool = Owned<cudaMemPool_t, cudaMemPoolDestroy>;
 using OwnedGraphExec = Owned<cudaGraphExec_t, cudaGraphExecDestroy>;
 
 inline OwnedStream make_stream() {
@@ -52,6 +53,26 @@ inline OwnedEvent make_event(unsigned flags) {
   check(cudaEventCreateWithFlags(event.place(), flags), "cudaEventCreateWithFlags");
   return event;
 }
+
+/// Memory of the GPU.
+class Block {
+ public:
+  Block() = default;
+  explicit Block(size_t bytes) : bytes_(bytes) {
+    void* data = nullptr;
+    check(cudaMalloc(&data, bytes), "cudaMalloc");
+    data_.reset(static_cast<uint8_t*>(data));
+  }
+  size_t bytes() const { return bytes_; }
+  uint8_t* data() const { return data_.get(); }
+
+ private:
+  struct Free {
+    void operator()(uint8_t* data) const { cudaFree(data); }
+  };
+  size_t bytes_ = 0;
+  std::unique_ptr<uint8_t, Free> data_;
+};
 
 /// Memory of the host that the GPU reads and writes by itself.
 class Pinned {

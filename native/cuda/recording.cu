@@ -38,7 +38,7 @@ GraphRecording::GraphRecording(const Plan& plan) : halt_(plan.device().allocate(
   OwnedGraph graph;
   check(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture");
   try {
-    run(plan, stream, {});
+    record(plan, stream);
   } catch (...) {
     cudaStreamEndCapture(stream, graph.place());
     throw;
@@ -47,26 +47,39 @@ GraphRecording::GraphRecording(const Plan& plan) : halt_(plan.device().allocate(
   check(cudaGraphInstantiate(graph_.place(), graph, 0), "cudaGraphInstantiate");
 }
 
+void GraphRecording::record(const Plan& plan, cudaStream_t stream) const {
+  const std::vector<PreparedStep>& steps = plan.steps();
+  for (size_t first = 0, last = 0; first < steps.size(); first = last) {
+    const Kernel* kernel = steps[first].kernel;
+    const bool alone = !kernel->run_together;
+    do ++last;
+    while (!alone && last < steps.size() && steps[last].kernel == kernel && static_cast<int>(last) != plan.commit());
+    start(plan, stream, first, last);
+  }
+}
+
 void GraphRecording::replay(cudaStream_t stream) const { check(cudaGraphLaunch(graph_, stream), "cudaGraphLaunch"); }
 
 void GraphRecording::run(const Plan& plan, cudaStream_t stream, const std::vector<OwnedEvent>& marks) const {
-  const auto mark = [&](size_t i) {
-    if (i < marks.size()) check(cudaEventRecord(marks[i], stream), "cudaEventRecord");
-  };
+  const auto mark = [&](size_t i) { check(cudaEventRecord(marks[i], stream), "cudaEventRecord"); };
   mark(0);
   for (size_t i = 0; i < plan.steps().size(); ++i) {
-    step(plan, stream, static_cast<int>(i));
+    start(plan, stream, i, i + 1);
     mark(i + 1);
   }
 }
 
-void GraphRecording::step(const Plan& plan, cudaStream_t stream, int index) const {
+void GraphRecording::start(const Plan& plan, cudaStream_t stream, size_t first, size_t last) const {
   auto* halt = reinterpret_cast<int32_t*>(halt_->data());
-  const PreparedStep& step = plan.steps()[static_cast<size_t>(index)];
+  const auto index = static_cast<int>(first);
+  const PreparedStep& step = plan.steps()[first];
   if (index == plan.commit()) latch(plan, stream, halt);
   const Launch launch{stream, plan.scratch(), index >= plan.commit() ? halt : nullptr};
   try {
-    step.run(&launch);
+    if (last - first == 1) return step.run(&launch);
+    std::vector<const void*> all;
+    for (size_t i = first; i < last; ++i) all.push_back(plan.steps()[i].state.get());
+    step.kernel->run_together(all.data(), static_cast<int>(all.size()), &launch);
   } catch (const Error& error) {
     fail(error.code, "%s: kernel %s: %s", step.label.c_str(), step.kernel->name, error.message);
   }

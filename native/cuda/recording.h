@@ -17,11 +17,14 @@ class GraphRecording final : public Recording {
 
   /// Replays all steps on the stream.
   void replay(cudaStream_t stream) const;
-  /// Runs the steps one by one. `marks` are recorded before the first and after each; there may be none.
+  /// Runs the steps one by one. `marks` are recorded before the first and after each.
   void run(const Plan& plan, cudaStream_t stream, const std::vector<OwnedEvent>& marks) const;
 
  private:
-  void step(const Plan& plan, cudaStream_t stream, int index) const;
+  /// All steps; those of a kernel that can run several calls at once, together.
+  void record(const Plan& plan, cudaStream_t stream) const;
+  /// Steps [first, last), which are of one kernel.
+  void start(const Plan& plan, cudaStream_t stream, size_t first, size_t last) const;
 
   std::unique_ptr<Memory> halt_;  // one i32
   OwnedGraphExec graph_;

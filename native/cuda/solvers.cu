@@ -2,6 +2,8 @@
 // gradients.
 #include "../kernels/solvers.h"
 
+#include <string.h>
+
 #include "../kernels/checks.h"
 #include "quads.h"
 #include "sums.h"
@@ -10,6 +12,29 @@
 namespace cortado::cuda {
 
 namespace {
+
+/// Several calls of one kernel F in one launch: what a launch costs, some microseconds, is more than most parameters of
+/// a net take. Each thread finds the call that its index falls into.
+template <class F>
+struct Together {
+  /// What a kernel is given has room for so many: 4 KB.
+  static constexpr int kMost = 32;
+  alignas(F) unsigned char calls[kMost][sizeof(F)];
+  int64_t ends[kMost];
+  int count = 0;
+
+  void add(const F& call, int64_t size) {
+    memcpy(calls[count], &call, sizeof call);
+    ends[count] = (count > 0 ? ends[count - 1] : 0) + size;
+    ++count;
+  }
+  int64_t size() const { return ends[count - 1]; }
+  __device__ void operator()(int64_t i) const {
+    int call = 0;
+    while (i >= ends[call]) ++call;
+    (*reinterpret_cast<const F*>(calls[call]))(call > 0 ? i - ends[call - 1] : i);
+  }
+};
 
 /// Inputs gradient, pace (3), clip factor (1, may be absent), parameter, slots; outputs parameter and slots, which are
 /// the same tensors in a training step.
@@ -35,6 +60,20 @@ struct Update {
   }
 
   void run(const Launch& launch) const { for_each(launch, quads_of(n), *this); }
+
+  /// Every parameter has one update of its own.
+  static void run_together(const void* const* prepared, int count, const Launch& launch) {
+    using All = Together<Update>;
+    static_assert(sizeof(All) <= 4000, "more than a kernel can be given");
+    for (int first = 0; first < count; first += All::kMost) {
+      All all;
+      for (int i = first; i < count && i < first + All::kMost; ++i) {
+        const auto& one = *static_cast<const Update*>(prepared[i]);
+        all.add(one, quads_of(one.n));
+      }
+      for_each(launch, all.size(), all);
+    }
+  }
 
   __device__ void operator()(int64_t q) const {
     const Pace now{pace[0], pace[1], pace[2]};

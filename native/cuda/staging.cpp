@@ -2,21 +2,34 @@
 
 namespace cortado::cuda {
 
+namespace {
+
+template <class Storage>
+void grow(Storage& storage, size_t bytes) {
+  if (storage.bytes() >= bytes) return;
+  storage = {};
+  storage = Storage(bytes);
+}
+
+}  // namespace
+
 Staging::Staging() : stream_(make_stream()), all_(make_event(cudaEventDisableTiming)) {
   for (Buffer& buffer : buffers_) buffer.copied = make_event(cudaEventDisableTiming);
 }
 
-void Staging::write(uint8_t* to, size_t bytes, const std::function<void(uint8_t*)>& fill) {
+void Staging::write(uint8_t* to, size_t bytes, const Fill& fill) {
   const std::lock_guard lock(mutex_);
-  Buffer& buffer = buffers_[next_];
-  next_ = 1 - next_;
-  check(cudaEventSynchronize(buffer.copied), "cudaEventSynchronize");
-  if (buffer.memory.bytes() < bytes) {
-    buffer.memory = {};
-    buffer.memory = Pinned(bytes);
-  }
-  fill(buffer.memory.data());
-  check(cudaMemcpyAsync(to, buffer.memory.data(), bytes, cudaMemcpyHostToDevice, stream_), "cudaMemcpyAsync");
+  const Buffer& buffer = filled(bytes, fill);
+  copy(buffer, to, bytes);
+  check(cudaEventRecord(buffer.copied, stream_), "cudaEventRecord");
+}
+
+void Staging::write_packed(size_t bytes, const Fill& fill, const Unpack& unpack) {
+  const std::lock_guard lock(mutex_);
+  Buffer& buffer = filled(bytes, fill);
+  grow(buffer.packed, bytes);
+  copy(buffer, buffer.packed.data(), bytes);
+  unpack(buffer.packed.data(), stream_);
   check(cudaEventRecord(buffer.copied, stream_), "cudaEventRecord");
 }
 
@@ -26,9 +39,17 @@ void Staging::wait_on(cudaStream_t stream) {
   check(cudaStreamWaitEvent(stream, all_, 0), "cudaStreamWaitEvent");
 }
 
-void Staging::finish() {
-  const std::lock_guard lock(mutex_);
-  cudaStreamSynchronize(stream_);
+Staging::Buffer& Staging::filled(size_t bytes, const Fill& fill) {
+  Buffer& buffer = buffers_[next_];
+  next_ = 1 - next_;
+  check(cudaEventSynchronize(buffer.copied), "cudaEventSynchronize");
+  grow(buffer.memory, bytes);
+  fill(buffer.memory.data());
+  return buffer;
+}
+
+void Staging::copy(const Buffer& buffer, uint8_t* to, size_t bytes) {
+  check(cudaMemcpyAsync(to, buffer.memory.data(), bytes, cudaMemcpyHostToDevice, stream_), "cudaMemcpyAsync");
 }
 
 }  // namespace cortado::cuda

@@ -11,20 +11,28 @@ namespace cortado::cuda {
 /// its way, the other is filled.
 class Staging {
  public:
+  using Fill = std::function<void(uint8_t* host)>;
+  using Unpack = std::function<void(const uint8_t* packed, cudaStream_t stream)>;
+
   Staging();
 
   /// Has `fill` write `bytes` bytes that go to `to`.
-  void write(uint8_t* to, size_t bytes, const std::function<void(uint8_t*)>& fill);
+  void write(uint8_t* to, size_t bytes, const Fill& fill);
+  /// Has `fill` write `bytes` bytes, and `unpack` start what makes of them, on the GPU, what is wanted.
+  void write_packed(size_t bytes, const Fill& fill, const Unpack& unpack);
   /// What `stream` is given from now on waits for all that was written before.
   void wait_on(cudaStream_t stream);
-  /// Waits until nothing is on its way.
-  void finish();
 
  private:
   struct Buffer {
     Pinned memory;
+    Block packed;
     OwnedEvent copied;
   };
+  /// A buffer of at least that many bytes, filled.
+  Buffer& filled(size_t bytes, const Fill& fill);
+  void copy(const Buffer& buffer, uint8_t* to, size_t bytes);
+
   std::mutex mutex_;
   OwnedStream stream_;
   Buffer buffers_[2];

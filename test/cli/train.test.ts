@@ -186,7 +186,18 @@ describe('cortado train', function () {
     );
     assert.ok(step!.loss! < 0.5, `${step!.loss}`);
     await colourFolder(at('more'), 4, ['yellow', 'black', 'white', 'cyan']);
-    const words = ['--mean', '100,110,120', '--scale', '0.01', '--iterations', '60', '--lr', '0.02'];
+    const words = [
+      '--mean',
+      '100,110,120',
+      '--scale',
+      '0.01',
+      '--iterations',
+      '60',
+      '--optimizer',
+      'sgd',
+      '--lr',
+      '0.02',
+    ];
     const data = ['--data', at('more'), '--test-data', at('more'), '--output', at('tuned')];
     const stdout = await ok('finetune', '--net', net, '--weights', weights, ...data, ...words);
     assert.match(stdout, /iteration 60 {2}test {2}accuracy 1\.000/);
@@ -230,7 +241,7 @@ describe('cortado train', function () {
         /expected the 5 classes of small, got 3 \(blue, green, red\)/,
       ],
       [['train', '--net', net, '--data', at('photos'), '--lr', '-1'], 2, /--lr.*at least 0/],
-      [['train', '--net', net, '--data', at('photos'), '--patience', '2'], 2, /--patience/],
+      [['train', '--net', net, '--data', at('photos'), '--patience', '2'], 2, /patience: expected pictures/],
       [[...common('x'), '--snapshot', at('run_iter_10.solverstate')], 1, /run_iter_10/],
       [[...common('x'), '--snapshot', at('tuned_iter_60.safetensors')], 1, /another net/],
       [[...common('x'), '--weights', at('curves.svg')], 1, /curves\.svg/],
@@ -243,7 +254,7 @@ describe('cortado train', function () {
       [['train', '--solver', solver, '--lr', '1'], 2, /--lr: not with --solver/],
       [['train', '--solver', solver, '--snapshot', at('nowhere.solverstate')], 1, /nowhere\.solverstate/],
       [['train', '--solver', solver, '--output', at('nowhere', 'x')], 1, /checkpoints cannot be written/],
-      [['finetune', '--net', 'alexnet', '--data', at('photos')], 2, /--weights/],
+      [['finetune', '--net', 'alexnet', '--data', at('photos')], 2, /weights: expected a file to start from/],
       [['test', '--data', at('photos')], 2, /--model/],
       [['test', '--model', 'alexnet', '--data', at('photos')], 2, /--weights/],
     ];

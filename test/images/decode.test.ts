@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp, { type Sharp } from 'sharp';
 import { FormatError } from '../../lib/errors.js';
+import { openImage } from '../../lib/images/decode.js';
 import { decodeImage } from '../../lib/images/index.js';
 
 const red = { r: 250, g: 20, b: 10 };
@@ -93,6 +94,32 @@ describe('decodeImage', () => {
     const stored = await sharp(profiled, { ignoreIcc: true }).raw().toBuffer();
     assert.deepEqual(await firstPixel(profiled), Array.from(stored.subarray(0, 3)));
     assert.notDeepEqual(await firstPixel(profiled), [250, 20, 10]);
+  });
+
+  it('halves a picture to be shrunk as long as it stays twice as large', async () => {
+    const opened = await openImage(await plain().resize(803, 400).jpeg().toBuffer());
+    for (const [target, extents] of [
+      [
+        [200, 401],
+        [400, 803],
+      ],
+      [
+        [100, 200],
+        [200, 402],
+      ],
+      [
+        [30, 50],
+        [100, 201],
+      ],
+      [
+        [2, 2],
+        [50, 101],
+      ],
+    ] as const) {
+      const { height, width, data } = await opened.decode(target);
+      assert.deepEqual([height, width], extents);
+      near(Array.from(data.subarray(0, 3)), [250, 20, 10], 4);
+    }
   });
 
   it('names what is no picture, and goes on living', async () => {

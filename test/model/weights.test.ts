@@ -19,6 +19,21 @@ describe('a model', () => {
     assert.deepEqual([...weights['fc.bias']!.data], [1, 2]);
   });
 
+  it('begins with weights that are given, and draws the others as it would have', async () => {
+    const net = graph({ x: input([3]) }, ({ x }) => {
+      return { y: dense(dense(x, { name: 'a', units: 4 }), { name: 'b', units: 2 }) };
+    });
+    await using drawn = await compile(net, { seed: 3 });
+    const given = noise([4, 3]);
+    await using model = await compile(net, { seed: 3, weights: { 'a.weight': given } });
+    assert.deepEqual(await model.weights(), { ...(await drawn.weights()), 'a.weight': given });
+    await model.initialize();
+    assert.deepEqual(await model.weights(), await drawn.weights());
+    await assert.rejects(compile(net, { weights: { 'c.weight': given } }), { code: 'GRAPH' });
+    await assert.rejects(compile(net, { weights: { 'b.weight': given } }), { code: 'SHAPE' });
+    await assert.rejects(compile(net, { weightsOf: model, weights: {} }), { code: 'USAGE' });
+  });
+
   it('runs a ReLU that sees a convolution under another shape', async () => {
     const net = graph({ x: input([3, 6, 6]) }, ({ x }) => ({
       y: relu(flatten(conv2d(x, { name: 'conv', filters: 4, kernel: 3 }))),

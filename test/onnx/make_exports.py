@@ -1,6 +1,7 @@
-"""Writes fixtures/*.onnx with PyTorch's two exporters: narrow networks of torchvision's shapes, and what they answer.
+"""Writes NETWORK-EXPORTER.onnx with PyTorch's two exporters: networks of torchvision's shapes, and what they answer.
 
-    python make_exports.py            (torch 2.13, onnx 1.23, onnxscript 0.7)
+    python make_exports.py            narrow ones to fixtures/ (torch 2.13, onnx 1.23, onnxscript 0.7)
+    python make_exports.py FOLDER     the same at torchvision's own widths to a folder: 1.7 GB
 """
 
 import json
@@ -15,7 +16,8 @@ sys.path.insert(0, str(HERE.parent / "formats"))
 sys.dont_write_bytecode = True
 from networks import ResNet18, alexnet, squeezenet, vgg11  # noqa: E402
 
-OUT = HERE / "fixtures"
+FULL = len(sys.argv) > 1
+OUT = Path(sys.argv[1]) if FULL else HERE / "fixtures"
 
 
 def pattern(*shape):
@@ -47,11 +49,18 @@ def redrawn(net):
     return net.eval()
 
 
-def networks():
+def narrow():
     yield "alexnet", alexnet(width=2, hidden=8, classes=10), 224
     yield "squeezenet", squeezenet(unit=1, classes=10), 224
     yield "vgg11", vgg11(width=1, hidden=8, classes=10), 224
     yield "resnet18", ResNet18(width=2, classes=10), 64
+
+
+def full():
+    yield "alexnet", alexnet(), 224
+    yield "squeezenet", squeezenet(), 224
+    yield "vgg11", vgg11(), 224
+    yield "resnet18", ResNet18(), 224
 
 
 def strip(path):
@@ -65,7 +74,7 @@ def strip(path):
 
 
 answers = {}
-for name, net, size in networks():
+for name, net, size in full() if FULL else narrow():
     x = pattern(2, 3, size, size)
     lively(net, x)
     with torch.no_grad():

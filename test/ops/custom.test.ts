@@ -19,7 +19,6 @@ import {
   type Value,
 } from '../../lib/index.js';
 import { assertAgrees, doublesOf, forAll, random, seeds, shapes } from '../support/ops.js';
-import { Application, snippets } from '../support/snippets.js';
 
 const logistic = (v: number): number => 1 / (1 + Math.exp(-v));
 
@@ -163,22 +162,5 @@ describe('an op from outside', () => {
     await setTimeout(5);
     model.dispose();
     await last;
-  });
-});
-
-describe('docs/custom-ops.md', function () {
-  this.timeout(180_000);
-  let application: Application;
-  before(() => {
-    application = new Application();
-  });
-  after(() => application.remove());
-  const expected = [/^\[ 1, 4 \]\n$/, /^\[ 1, 3 \] \[ -2, -2, -2 \]\n$/, /^0\.8651 -?0\n$/];
-  snippets('custom-ops.md', 'js').forEach(({ code, line }, i) => {
-    it(`runs the snippet at line ${line}`, () => {
-      const { stdout, stderr, code: status } = application.run(code);
-      assert.equal(status, 0, stderr);
-      assert.match(stdout, expected[i]!);
-    });
   });
 });

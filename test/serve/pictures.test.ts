@@ -14,6 +14,15 @@ interface Told {
   readonly error?: string;
 }
 
+interface Embedded {
+  readonly name?: string;
+  readonly model_name?: string;
+  readonly model_version?: string;
+  readonly embedding?: { readonly shape: readonly number[]; readonly data: readonly number[] };
+  readonly error?: string;
+  readonly pictures?: readonly Embedded[];
+}
+
 describe('cortado serve', () => {
   const folder = mkdtempSync(join(tmpdir(), 'cortado-pictures-'));
   const lines: string[] = [];
@@ -51,6 +60,30 @@ describe('cortado serve', () => {
     });
     return { status: response.status, body: (await response.json()) as Told };
   };
+
+  const embed = async (body: Buffer | FormData, query = ''): Promise<{ status: number; body: Embedded }> => {
+    const response = await fetch(`${server.url}/v2/models/colours/embed${query}`, {
+      method: 'POST',
+      body: body instanceof FormData ? body : new Uint8Array(body),
+      headers: { authorization: 'Bearer open sesame' },
+    });
+    return { status: response.status, body: (await response.json()) as Embedded };
+  };
+
+  it('gives features of pictures, of a layer that is named too', async () => {
+    const { status, body } = await embed(red);
+    assert.deepEqual([status, body.model_name, body.model_version], [200, 'colours', '1']);
+    assert.deepEqual(body.embedding, { shape: [3], data: [0, 0, 255] });
+    assert.deepEqual((await embed(red, '?layer=fc')).body.embedding!.data.map(Math.fround), [0, 0, Math.fround(25.5)]);
+    assert.equal((await embed(red, '?layer=none')).status, 400);
+    assert.equal((await embed(Buffer.from('bad'))).status, 400);
+    const form = new FormData();
+    form.append('a', new Blob([new Uint8Array(red)]), 'a.png');
+    form.append('b', new Blob(['bad']), 'b.png');
+    const told = (await embed(form)).body.pictures!;
+    assert.deepEqual(told[0], { name: 'a.png', embedding: body.embedding });
+    assert.match(told[1]!.error!, /damaged|picture/);
+  });
 
   it('names what is on a picture that is the body, whatever its type is said to be', async () => {
     for (const type of ['image/png', 'application/octet-stream', 'text/plain']) {
@@ -114,9 +147,13 @@ describe('cortado serve', () => {
       paths: Record<string, object>;
     };
     assert.match(openapi, /^3\.1/);
-    const expected =
-      '/v2/health/live /v2/health/ready /v2/models/{model}/ready /v2 /v2/models/{model} /v2/models/{model}/infer /v2/models/{model}/classify /v2/repository/index /v2/repository/models/{model}/load /v2/repository/models/{model}/unload /metrics';
-    assert.deepEqual(Object.keys(paths).sort(), expected.split(' ').sort());
+    const ofModel = ['', '/ready', '/infer', '/classify', '/embed'];
+    const expected = [
+      ...['/v2', '/v2/health/live', '/v2/health/ready', '/metrics', '/v2/repository/index'],
+      ...ofModel.flatMap((what) => [`/v2/models/{model}${what}`, `/v2/models/{model}/versions/{version}${what}`]),
+      ...['/v2/repository/models/{model}/load', '/v2/repository/models/{model}/unload'],
+    ];
+    assert.deepEqual(Object.keys(paths).sort(), expected.sort());
   });
 
   it('counts for Prometheus, and logs a line for each request', async () => {

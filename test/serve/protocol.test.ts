@@ -3,12 +3,12 @@
  * github.com/kserve/open-inference-protocol), and its extensions for binary tensors and model repositories.
  */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Server } from '../../lib/serve/index.js';
 import { compile, trained } from '../../lib/index.js';
-import { writeColours } from '../support/colours.js';
+import { png, writeColours } from '../support/colours.js';
 import { listening } from '../support/server.js';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -111,6 +111,7 @@ describe('the Open Inference Protocol', () => {
       assert.equal(status, 200);
       assert.deepEqual(body, {
         name: 'colours',
+        versions: ['1'],
         platform: 'cortado',
         inputs: [{ name: 'data', datatype: 'FP32', shape: [-1, 3, 6, 6] }],
         outputs: [{ name: 'prob', datatype: 'FP32', shape: [-1, 3] }],
@@ -140,7 +141,7 @@ describe('the Open Inference Protocol', () => {
       const { status, headers, body } = await infer({ id: '42', inputs: [input(red)] });
       assert.equal(status, 200);
       assert.match(headers.get('content-type')!, /^application\/json/);
-      assert.deepEqual([body.model_name, body.id], ['colours', '42']);
+      assert.deepEqual([body.model_name, body.model_version, body.id], ['colours', '1', '42']);
       const [output] = body.outputs!;
       assert.deepEqual([output!.name, output!.datatype, output!.shape], ['prob', 'FP32', [1, 3]]);
       assert.ok(output!.data![2]! > 0.99);
@@ -205,7 +206,11 @@ describe('the Open Inference Protocol', () => {
         [{ inputs: [input(red), input(red)] }, /"data" twice/],
         [{ inputs: [input(red, [1, 3, 6, 6], { name: 'dat' })] }, /expected input "data"/],
         [{ inputs: [input(red), input(red, [1, 3, 6, 6], { name: 'more' })] }, /"more"/],
-        [{ inputs: [input(red, [1, 3, 6, 6], { datatype: 'FP16' })] }, /datatype: expected one of BOOL, .*got "FP16"/],
+        [{ inputs: [input(red, [1, 3, 6, 6], { datatype: 'FP16' })] }, /datatype: expected FP16 as bytes/],
+        [
+          { inputs: [input(red, [1, 3, 6, 6], { datatype: 'BYTES' })] },
+          /datatype: expected one of BOOL, .*got "BYTES"/,
+        ],
         [{ inputs: [input(red, [1, 3, 6, 7])] }, /expected 126 elements .*got 108/],
         [{ inputs: [input(red, [1, 3, 36])] }, /data: expected shape \(N, 3, 6, 6\)/],
         [{ inputs: [input(red, [1, 3, 6, -6])] }, /shape: expected whole extents/],
@@ -238,7 +243,7 @@ describe('the Open Inference Protocol', () => {
       };
       return [Buffer.concat([header, ...tensors]), headers];
     };
-    const described = (array: Float32Array | Uint8Array | BigInt64Array, datatype = 'FP32'): Json => ({
+    const described = (array: Float32Array | Uint8Array | Uint16Array | BigInt64Array, datatype = 'FP32'): Json => ({
       ...{ name: 'data', shape: [1, 3, 6, 6], datatype },
       parameters: { binary_data_size: array.byteLength },
     });
@@ -285,6 +290,16 @@ describe('the Open Inference Protocol', () => {
       );
     });
 
+    it('may be half as long', async () => {
+      const expected = (await infer({ inputs: [input(red)] })).body.outputs;
+      // 100 is 0x5640 as FP16 and 0x42c8 as BF16; 0 is 0.
+      for (const [datatype, hundred] of Object.entries({ FP16: 0x5640, BF16: 0x42c8 })) {
+        const half = Uint16Array.from(red, (value) => (value === 100 ? hundred : 0));
+        const answer = await infer(...binary({ inputs: [described(half, datatype)] }, bytesOf(half)));
+        assert.deepEqual(answer.body.outputs, expected, datatype);
+      }
+    });
+
     it('are refused when lengths do not fit', async () => {
       const [body, headers] = binary({ inputs: [described(floats)] }, bytesOf(floats));
       const changed = (length: string): Record<string, string> => ({
@@ -309,14 +324,78 @@ describe('the Open Inference Protocol', () => {
     });
   });
 
+  describe('versions of a model', () => {
+    const at = (version: string): string => join(folder, 'versions', version);
+    const write = async (version: string, labels: readonly string[]): Promise<void> => {
+      mkdirSync(at(version), { recursive: true });
+      await writeColours(at(version));
+      writeFileSync(
+        join(at(version), 'cortado.json'),
+        JSON.stringify({ model: './net.prototxt', weights: 'net.caffemodel', labels }),
+      );
+    };
+    const named = async (path: string): Promise<unknown> => {
+      const response = await fetch(`${versioned.url}/v2/models/colours${path}/classify?top=1`, {
+        method: 'POST',
+        body: new Uint8Array(await png('#f00')),
+      });
+      const { model_version: version, predictions } = (await response.json()) as Json & {
+        predictions?: { label: string }[];
+      };
+      return [response.status, version, predictions?.[0]!.label];
+    };
+    let versioned: Server & { readonly url: string };
+
+    before(async () => {
+      await write('9', ['b9', 'g9', 'r9']);
+      await write('10', ['b10', 'g10', 'r10']);
+      mkdirSync(at('drafts'));
+      versioned = await listening({ models: { colours: join(folder, 'versions') } });
+    });
+    after(() => versioned.drain(5000));
+
+    it('are served side by side, the newest where none is named', async () => {
+      const told = (await (await fetch(`${versioned.url}/v2/models/colours`)).json()) as Json;
+      assert.deepEqual(told.versions, ['10', '9']);
+      assert.deepEqual(await named(''), [200, '10', 'r10']);
+      assert.deepEqual(await named('/versions/9'), [200, '9', 'r9']);
+      for (const [path, status] of Object.entries({ '/9': 200, '/9/ready': 200, '/7': 404, '/7/ready': 404 }))
+        assert.equal((await fetch(`${versioned.url}/v2/models/colours/versions${path}`)).status, status, path);
+      const response = await fetch(`${versioned.url}/v2/models/colours/versions/9/infer`, {
+        method: 'POST',
+        body: JSON.stringify({ inputs: [input(red)] }),
+      });
+      assert.equal(((await response.json()) as Json).model_version, '9');
+      assert.deepEqual(await named('/versions/7'), [404, undefined, undefined]);
+    });
+
+    it('come and go when the model is loaded anew', async () => {
+      await write('11', ['b11', 'g11', 'r11']);
+      rmSync(at('9'), { recursive: true });
+      await versioned.models.load('colours');
+      assert.deepEqual(versioned.models.versions('colours'), ['11', '10']);
+      assert.deepEqual(await named(''), [200, '11', 'r11']);
+      assert.deepEqual(await named('/versions/9'), [404, undefined, undefined]);
+    });
+
+    it('stay what they were where they cannot be loaded', async () => {
+      writeFileSync(join(at('11'), 'cortado.json'), '{');
+      await assert.rejects(versioned.models.load('colours'), { code: 'FORMAT' });
+      assert.deepEqual(await named(''), [200, '11', 'r11']);
+    });
+  });
+
   describe('the model repository', () => {
     it('lists, unloads and loads', async () => {
       const states = async (body?: Json): Promise<unknown> => (await ask('POST', '/v2/repository/index', body)).body;
-      const ready = (name: string): Json => ({ name, state: 'READY', reason: '' });
+      const ready = (name: string): Json => ({ name, version: '1', state: 'READY', reason: '' });
       assert.deepEqual(await states(), [ready('colours'), ready('cifar')]);
       assert.equal((await ask('POST', '/v2/repository/models/cifar/unload')).status, 200);
       assert.deepEqual(await states({ ready: true }), [ready('colours')]);
-      assert.deepEqual(await states(), [ready('colours'), { name: 'cifar', state: 'UNAVAILABLE', reason: 'unloaded' }]);
+      assert.deepEqual(await states(), [
+        ready('colours'),
+        { name: 'cifar', version: '1', state: 'UNAVAILABLE', reason: 'unloaded' },
+      ]);
       assert.equal((await get('/v2/health/ready')).status, 503);
       assert.equal((await get('/v2/models/cifar/ready')).status, 503);
       const refused = await infer({ inputs: [input(red)] }, {}, 'cifar');

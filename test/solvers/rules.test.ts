@@ -95,6 +95,26 @@ describe('solvers', () => {
     });
   }
 
+  it('change every one of many parameters, of any sizes', async () => {
+    const lengths = Array.from({ length: 70 }, (_, i) => 1 + ((i * 37) % 61));
+    const net = linear(Object.fromEntries(lengths.map((length, i) => [`w${i}`, { length, rate: 1 + (i % 3) }])));
+    using model = await compile(net, { solver: cortado.sgd({ rate: 0.5 }) });
+    const before = await model.weights();
+    const inputs = lengths.map((length, i) => random([length], i));
+    await model.step(Object.fromEntries(inputs.map((x, i) => [`xw${i}`, x])));
+    const after = await model.weights();
+    for (const [i, { data }] of inputs.entries()) {
+      const [old, now] = [before, after].map((weights) => weights[`w${i}.weight`]!.data);
+      assertClose(
+        now!,
+        Array.from(old!, (w, k) => w - 0.5 * (1 + (i % 3)) * data[k]!),
+        `w${i}`,
+        1e-6,
+        1,
+      );
+    }
+  });
+
   it('leave frozen parameters alone, and keep no history of them', async () => {
     const net = linear({ w: { length: 5, rate: 0 }, v: { length: 5 } });
     using model = await compile(net, { solver: cortado.adam({ rate: 0.1, weightDecay: 0.1 }) });

@@ -241,6 +241,18 @@ describe('train', () => {
     await assert.rejects(slow, /enough/);
   });
 
+  it('writes no last checkpoint where none is wanted, unless it is stopped before its end', async () => {
+    const checkpoint = { prefix: join(folder, 'run'), every: 4, atEnd: false };
+    await using model = await start();
+    for await (const step of train(model, fakeLoader(), { iterations: 6, checkpoint })) assert.ok(step.iteration <= 6);
+    assert.deepEqual(readdirSync(folder), ['run_iter_4.safetensors']);
+    const stop = AbortSignal.abort();
+    for await (const step of train(model, fakeLoader(), { iterations: 50, checkpoint, stop })) {
+      assert.equal(step.iteration, 7);
+    }
+    assert.deepEqual(readdirSync(folder), ['run_iter_4.safetensors', 'run_iter_7.safetensors']);
+  });
+
   it('tells of a checkpoint that cannot be written and goes on', async () => {
     await using model = await start();
     const full = Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
@@ -305,6 +317,20 @@ describe('train', () => {
       message: /picture 5: expected a label from 0 to 4.*got 5/,
     });
     assert.equal(model.iteration, 1);
+  });
+
+  it('names an item whose label is no class before the first step, where labels are known without reading', async () => {
+    await using model = await start();
+    const loader = fakeLoader();
+    const known = (labels: number[]): Source => ({
+      ...loader,
+      dataset: { ...loader.dataset, length: labels.length, label: (index) => labels[index]! },
+    });
+    const message = /^fake, item 2: expected a label from 0 to 4.*got -3/;
+    await assert.rejects(all(model, known([1, 4, -3, 0]), { epochs: 1 }), { code: 'FORMAT', message });
+    const evaluation = { loader: known([0, 0, -3]), every: 1 };
+    await assert.rejects(all(model, loader, { epochs: 1, evaluation }), { code: 'FORMAT', message });
+    assert.equal(model.iteration, 0);
   });
 
   it('tells when the loader ends too soon, and passes its failure on', async () => {

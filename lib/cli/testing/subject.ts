@@ -10,10 +10,10 @@ import type { Tensor } from '../../tensor.js';
 import { isTrained, trained } from '../../trained.js';
 import { BadUsage, type ComputeOptions } from '../command.js';
 import { knowModel, openNet, READY } from '../../nets/open.js';
-import type { Held } from '../training/held.js';
-import { transformFor } from '../training/recipe.js';
+import type { Held } from '../../recipes/held.js';
+import { transformFor } from '../../recipes/transform.js';
 import { openSaved } from '../../nets/saved.js';
-import { openLayer } from '../training/sets.js';
+import { openLayer } from '../training/layer.js';
 import { weightsOf } from '../../nets/weights.js';
 
 export interface TestWords extends ComputeOptions {

@@ -11,9 +11,9 @@ import type { Model } from '../../model.js';
 import { Random } from '../../random.js';
 import { listCheckpoints, progressOf, type CheckpointFormat, type Progress } from '../../train/index.js';
 import { BadUsage } from '../command.js';
-import type { Held } from './held.js';
+import type { Held } from '../../recipes/held.js';
 import type { Job } from './job.js';
-import { openLayer } from './sets.js';
+import { openLayer } from './layer.js';
 import { testSide, trainSide, type Side } from './sides.js';
 import { checkSolverWords, type TrainWords } from './words.js';
 import { loadWeights } from '../../nets/weights.js';
@@ -70,6 +70,7 @@ export async function solverJob(words: TrainWords, held: Held): Promise<Job> {
       checkpoint: {
         prefix,
         every: (solver.snapshot ?? 0) > 0 ? solver.snapshot! : Infinity,
+        atEnd: solver.snapshot_after_train,
         keep: words.keep ?? Infinity,
         best: words.patience !== undefined,
         format,

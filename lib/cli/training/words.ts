@@ -1,8 +1,9 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
+import { OPTIMIZERS, type Choices } from '../../recipes/choices.js';
 import { BadUsage, positiveInteger, type ComputeOptions } from '../command.js';
 
 /** What `train` and `finetune` take. */
-export interface TrainWords extends ComputeOptions {
+export interface TrainWords extends ComputeOptions, Omit<Choices, 'rate' | 'device'> {
   readonly solver?: string;
   readonly net?: string;
   readonly data?: string;
@@ -10,33 +11,12 @@ export interface TrainWords extends ComputeOptions {
   readonly snapshot?: string | true;
   readonly weights?: string;
   readonly output?: string;
-  readonly epochs?: number;
-  readonly iterations?: number;
-  readonly batch?: number;
   readonly lr?: number;
-  readonly optimizer?: Optimizer;
-  readonly momentum?: number;
-  readonly weightDecay?: number;
-  readonly schedule?: 'cosine' | 'fixed';
-  readonly classes?: number;
-  readonly resize?: number;
-  readonly mirror?: boolean;
-  readonly mean?: string;
-  readonly scale?: number;
-  readonly jitter?: number;
-  readonly seed?: number;
-  readonly evalEvery?: number;
   readonly checkpointEvery?: number;
   readonly keep?: number;
-  readonly patience?: number;
-  readonly statistics?: number;
-  readonly workers?: number;
   readonly display?: number;
   readonly log?: string;
 }
-
-export const OPTIMIZERS = ['sgd', 'nesterov', 'adagrad', 'rmsprop', 'adadelta', 'adam', 'adamW'] as const;
-export type Optimizer = (typeof OPTIMIZERS)[number];
 
 /** Says for an option what a number must be. */
 export function number(rule: string, fits: (value: number) => boolean): (text: string) => number {

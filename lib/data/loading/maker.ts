@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
-import sharp from 'sharp';
 import { FormatError, ShapeError, UsageError } from '../../errors.js';
 import { openImage, type OpenedImage } from '../../images/decode.js';
+import { cutPicture, GREY } from '../../native.js';
 import { count, format, pair, same, type Shape } from '../../shape.js';
 import type { Item } from '../dataset.js';
 import { unreadable } from '../place.js';
-import { cutPixels, cutPlanes, type Cut, type Pixel } from './cut.js';
+import { cutPlanes, type Cut, type Pixel } from './cut.js';
 import { Draw } from './draw.js';
 import { checkLabel } from './labels.js';
 import { CROPS, type Form, type Piece, type Position, type Setup } from './piece.js';
@@ -26,9 +26,12 @@ interface Source {
   readonly floats: boolean;
   /** After resizing. */
   readonly extents: Extents;
-  /** Copies windows. */
-  cut(cuts: readonly Cut[], room: Room): Promise<void>;
+  /** Copies windows to planes, one behind the other: of bytes unless `floats`. */
+  cut(cuts: readonly Cut[], out: Pixel): void | Promise<void>;
 }
+
+/** Which channel goes to which plane. */
+const ORDERS = { bgr: [2, 1, 0], rgb: [0, 1, 2] } as const;
 
 /** Longest side of a resized picture. */
 const MOST_SIDE = 65536;
@@ -90,7 +93,9 @@ export class PictureMaker {
       );
     const draw = new Draw(this.setup.seed, position);
     const cuts = this.#cuts(source.extents, height, width, draw);
-    await source.cut(cuts, room);
+    const out = form.floats && !source.floats ? new Uint8Array(room.pixels.length) : room.pixels;
+    await source.cut(cuts, out);
+    if (out !== room.pixels) room.pixels.set(out);
     this.#place(cuts, source.extents, room.windows);
     const { components } = this.setup.transform;
     if (room.shift && components) room.shift.set(draw.shift(this.#jitter, components));
@@ -111,20 +116,15 @@ export class PictureMaker {
     const { channelOrder = 'bgr' } = this.setup.transform;
     const order = channelOrder !== 'asis' ? channelOrder : image.grey ? 'grey' : 'bgr';
     const extents = this.#resized([image.height, image.width], name);
-    const resize = same(extents, [image.height, image.width]) ? {} : { resize: extents };
     return {
       channels: order === 'grey' ? 1 : 3,
       floats: false,
       extents,
-      async cut(cuts, { pixels }) {
-        // One window is cut out where it is decoded: what lies around it need not even be.
-        const [only] = cuts.length === 1 ? cuts : [];
-        const picture = await image.decode(only ? { ...resize, window: windowOf(only) } : resize);
-        const size = pixels.length / cuts.length;
-        cuts.forEach((cut, i) => {
-          const inside = only ? { ...cut, top: 0, left: 0 } : cut;
-          cutPixels(picture, inside, order, pixels.subarray(i * size, (i + 1) * size));
-        });
+      async cut(cuts, out) {
+        const { data, channels, height, width } = await image.decode(extents);
+        const planes = order === 'grey' ? (channels === 3 ? [GREY] : [0]) : channels === 1 ? [0, 0, 0] : ORDERS[order];
+        const bytes = out as Uint8Array;
+        cutPicture({ data, channels, height, width, resized: extents, ...placed(cuts), planes, out: bytes });
       },
     };
   }
@@ -138,12 +138,12 @@ export class PictureMaker {
       channels,
       floats: pixels instanceof Float32Array,
       extents,
-      async cut(cuts, room) {
-        const ready = same(extents, [height, width]) ? pixels : await resizePlanes(pixels, shape, extents);
-        const size = room.pixels.length / cuts.length;
-        cuts.forEach((cut, i) =>
-          cutPlanes(ready, [channels, ...extents], cut, room.pixels.subarray(i * size, (i + 1) * size)),
-        );
+      cut(cuts, out) {
+        for (const [i, cut] of cuts.entries()) {
+          const own = part(out, i, cuts.length);
+          if (same(extents, [height, width])) cutPlanes(pixels, shape, cut, own);
+          else resizePlanes(pixels, shape, extents, cut, own);
+        }
       },
     };
   }
@@ -202,20 +202,25 @@ function read(path: string): Uint8Array {
   }
 }
 
-function windowOf({ top, left, height, width }: Cut): { top: number; left: number; height: number; width: number } {
-  return { top, left, height, width };
+/** Windows of one size. */
+function placed(cuts: readonly Cut[]): { extents: Extents; windows: Int32Array } {
+  const { height, width } = cuts[0]!;
+  const windows = cuts.flatMap(({ top, left, mirrored }) => [top, left, Number(mirrored)]);
+  return { extents: [height, width], windows: Int32Array.from(windows) };
 }
 
-async function resizePlanes(pixels: Pixel, [channels, height, width]: Shape, [tall, wide]: Extents): Promise<Pixel> {
-  const bytes = pixels instanceof Uint8Array;
-  if (!bytes) throw new UsageError('resize: expected pixels of one byte, got floating-point ones');
-  const made = new Uint8Array(channels! * tall * wide);
-  const size = height! * width!;
+/** One of some equal parts. */
+function part(whole: Pixel, index: number, parts: number): Pixel {
+  return whole.subarray((index * whole.length) / parts, ((index + 1) * whole.length) / parts);
+}
+
+/** Cuts a window out of planes that are resized. @throws {UsageError} for numbers that are no bytes */
+function resizePlanes(pixels: Pixel, [channels, height, width]: Shape, resized: Extents, cut: Cut, out: Pixel): void {
   for (let c = 0; c < channels!; c++) {
-    const raw = { width: width!, height: height!, channels: 1 } as const;
-    const plane = sharp(pixels.subarray(c * size, (c + 1) * size), { raw });
-    plane.resize({ height: tall, width: wide, fit: 'fill', kernel: 'linear' }).toColourspace('b-w');
-    made.set(await plane.raw().toBuffer(), c * tall * wide);
+    const [data, plane] = [part(pixels, c, channels!), part(out, c, channels!)];
+    if (!(data instanceof Uint8Array && plane instanceof Uint8Array))
+      throw new UsageError('resize: expected pixels of one byte, got floating-point ones');
+    const picture = { data, channels: 1, height: height!, width: width! };
+    cutPicture({ ...picture, resized, ...placed([cut]), planes: [0], out: plane });
   }
-  return made;
 }

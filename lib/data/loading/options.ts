@@ -4,6 +4,7 @@ import type { Dataset } from '../dataset.js';
 import type { TransformOptions } from '../transform.js';
 import type { Position } from './piece.js';
 
+/** How batches are made of a dataset. */
 export interface LoaderOptions {
   /** Pictures in a batch. */
   readonly batch: number;

@@ -21,6 +21,7 @@ const READERS = new Map<string, Reader>(
   ),
 );
 
+/** What a file leaves open. */
 export interface OnnxOptions {
   /** Images of the graph's own batch. Default: the file's, or 1 where it leaves that open. */
   readonly batch?: number;

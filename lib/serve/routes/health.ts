@@ -1,4 +1,4 @@
-import { MODEL_PARAMS, type ModelRoute, type Routes } from '../context.js';
+import { ofModel, type ModelRoute, type Routes } from '../context.js';
 
 /** Probes: whether the server lives, whether it and each model are ready. Open to all, as orchestrators ask them. */
 export const health: Routes = (app, { models, draining }) => {
@@ -11,12 +11,13 @@ export const health: Routes = (app, { models, draining }) => {
     { schema: { tags: ['health'], summary: 'Whether every model answers' } },
     (_request, reply) => reply.code(ready() ? 200 : 503).send({ live: true, ready: ready() }),
   );
-  app.get<ModelRoute>(
-    '/v2/models/:model/ready',
-    { schema: { tags: ['health'], summary: 'Whether a model answers', params: MODEL_PARAMS } },
-    ({ params }, reply) => {
-      const loaded = models.isReady(params.model) && !draining();
-      return reply.code(loaded ? 200 : 503).send({ name: params.model, ready: loaded });
-    },
-  );
+  for (const { url, params } of ofModel('/ready'))
+    app.get<ModelRoute>(
+      url,
+      { schema: { tags: ['health'], summary: 'Whether a model answers', params } },
+      ({ params: { model: name, version } }, reply) => {
+        const loaded = models.isReady(name, version) && !draining();
+        return reply.code(loaded ? 200 : 503).send({ name, ready: loaded });
+      },
+    );
 };

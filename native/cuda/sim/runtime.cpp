@@ -36,6 +36,9 @@ struct Stream {
   }
 };
 
+/// Memory pools are the whole memory.
+struct Pool {};
+
 /// A place on a stream: how many were recorded, how many have been passed, and when the last was.
 struct Event {
   std::mutex mutex;
@@ -162,6 +165,16 @@ cudaError_t cudaMalloc(void** data, size_t bytes) {
   return *data ? cudaSuccess : cudaErrorMemoryAllocation;
 }
 cudaError_t cudaFree(void* data) { return !data || living().free_block(data) ? cudaSuccess : cudaErrorInvalidValue; }
+cudaError_t cudaMemPoolCreate(cudaMemPool_t* pool, const cudaMemPoolProps*) { return make(pool); }
+cudaError_t cudaMemPoolDestroy(cudaMemPool_t pool) { return destroy(pool); }
+cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t, cudaMemPoolAttr, void*) { return cudaSuccess; }
+cudaError_t cudaMemPoolTrimTo(cudaMemPool_t, size_t) { return cudaSuccess; }
+cudaError_t cudaMallocFromPoolAsync(void** data, size_t bytes, cudaMemPool_t, cudaStream_t) {
+  return cudaMalloc(data, bytes);
+}
+cudaError_t cudaFreeAsync(void* data, cudaStream_t stream) {
+  return stream->put([=] { living().free_block(data); });
+}
 cudaError_t cudaHostAlloc(void** data, size_t bytes, unsigned) {
   *data = living().allocate(bytes, SIZE_MAX);
   return *data ? cudaSuccess : cudaErrorMemoryAllocation;

@@ -1,7 +1,7 @@
-import type { TransformOptions } from '../../data/index.js';
-import { readMean } from '../../images/index.js';
-import type { Shape } from '../../shape.js';
-import type { TrainWords } from './words.js';
+import type { TransformOptions } from '../data/index.js';
+import { readMean } from '../images/index.js';
+import type { Shape } from '../shape.js';
+import type { Choices } from './choices.js';
 
 /** What a net wants of its pixels. */
 type Pixels = Pick<TransformOptions, 'mean' | 'scale' | 'channelOrder'>;
@@ -25,20 +25,20 @@ const GREY: Pixels = { channelOrder: 'grey', scale: 1 / 256 };
 /** Below this size nothing is cut away. */
 const CUT_FROM = 64;
 
-/** What becomes of pictures on their way into a net of that name and input (C, H, W), unless words say otherwise. */
-export async function transformFor(net: string, shape: Shape, words: TrainWords): Promise<TransformOptions> {
+/** What becomes of pictures on their way into a net of that name and input (C, H, W), unless choices say otherwise. */
+export async function transformFor(net: string, shape: Shape, choices: Choices): Promise<TransformOptions> {
   const [channels, height, width] = shape as [number, number, number];
   const pixels = (Object.hasOwn(PIXELS, net) ? PIXELS[net] : undefined) ?? (channels === 1 ? GREY : CAFFE);
   const least = Math.max(height, width);
-  const side = words.resize ?? (least >= CUT_FROM ? Math.round(least / 8 + least) : undefined);
+  const side = choices.resize ?? (least >= CUT_FROM ? Math.round(least / 8 + least) : undefined);
   return {
     ...pixels,
     // A small picture goes in whole, whatever its shape; of a large one a part.
     ...(side === undefined ? { resize: [height, width] } : { resize: side, crop: [height, width] }),
     // Digits and letters are other ones when they are mirrored.
-    mirror: words.mirror !== false && channels > 1,
-    ...(words.mean !== undefined && { mean: await readMean(words.mean) }),
-    ...(words.scale !== undefined && { scale: words.scale }),
-    ...(words.jitter !== undefined && { jitter: words.jitter }),
+    mirror: choices.mirror !== false && channels > 1,
+    ...(choices.mean !== undefined && { mean: await readMean(choices.mean) }),
+    ...(choices.scale !== undefined && { scale: choices.scale }),
+    ...(choices.jitter !== undefined && { jitter: choices.jitter }),
   };
 }

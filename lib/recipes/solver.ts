@@ -10,8 +10,8 @@ import {
   type PenaltyOptions,
   type Solver,
   type SolverOptions,
-} from '../../solvers/index.js';
-import type { Optimizer, TrainWords } from './words.js';
+} from '../solvers/index.js';
+import type { Choices, Optimizer } from './choices.js';
 
 /** A rate that suits each from scratch. */
 const RATES: Readonly<Record<Optimizer, number>> = {
@@ -42,13 +42,14 @@ const WARM_UP = 0.05;
 /** Layers that are trained already are to change less. */
 const GENTLER = 0.1;
 
-/** What words say of the solver, and what suits where they say nothing. @throws {UsageError} */
-export function solverFor(words: TrainWords, iterations: number, finetune: boolean): Solver {
-  // Plain gradients are slow to leave the start of a deep net and sure to end well from a trained one.
-  const name = words.optimizer ?? (finetune ? 'sgd' : 'adam');
-  const base = words.lr ?? RATES[name] * (finetune ? GENTLER : 1);
+/** What choices say of the solver, and what suits where they say nothing. @throws {UsageError} */
+export function solverFor(choices: Choices, iterations: number, finetune: boolean): Solver {
+  // Plain gradients are slow to leave the start of a deep net, and a new layer's first ones, which are large, run away with
+  // the layers below: momentum goes on with them.
+  const name = choices.optimizer ?? 'adam';
+  const base = choices.rate ?? RATES[name] * (finetune ? GENTLER : 1);
   const warmup = Math.floor(WARM_UP * iterations);
-  const rate = words.schedule === 'fixed' ? rates.fixed(base) : rates.cosine({ base, iterations, warmup });
-  const weightDecay = words.weightDecay ?? (name === 'adamW' ? undefined : WEIGHT_DECAY);
-  return RULES[name]({ rate, ...(weightDecay !== undefined && { weightDecay }) }, words.momentum);
+  const rate = choices.schedule === 'fixed' ? rates.fixed(base) : rates.cosine({ base, iterations, warmup });
+  const weightDecay = choices.weightDecay ?? (name === 'adamW' ? undefined : WEIGHT_DECAY);
+  return RULES[name]({ rate, ...(weightDecay !== undefined && { weightDecay }) }, choices.momentum);
 }
