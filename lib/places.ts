@@ -60,12 +60,14 @@ export function atPath(how: string, path: string): Place {
 /** A file of a prebuilt package, which has to be of this package's version. */
 export function inPackage(name: string, file: string): Place {
   const place = { how: 'prebuilt package', name, path: undefined };
-  const path = resolved(`${name}/${file}`);
-  if (path === undefined) return { ...place, reason: 'not installed' };
-  const version = versionOf(join(dirname(path), 'package.json'), name);
+  const found = resolved(`${name}/${file}`);
+  if (found === undefined) return { ...place, reason: 'not installed' };
+  const version = versionOf(join(dirname(found), 'package.json'), name);
   if (packageVersion !== undefined && version !== packageVersion)
     return { ...place, reason: `of version ${version ?? 'unknown'}, ${packageVersion} needed` };
-  return { ...place, path, reason: '' };
+  // Electron reads inside its archives; the system's loader does not, so packagers lay native code beside them.
+  const unpacked = found.replace(`app.asar${sep}`, `app.asar.unpacked${sep}`);
+  return { ...place, path: existsSync(unpacked) ? unpacked : found, reason: '' };
 }
 
 /** A file beside the bundle or the executable that this package has become part of. */
@@ -80,8 +82,7 @@ export function load(path: string): unknown {
 
 function resolved(request: string): string | undefined {
   try {
-    // Electron reads files inside its archives; the system's loader does not, and electron-builder lays them beside.
-    return require.resolve(request).replace(`app.asar${sep}`, `app.asar.unpacked${sep}`);
+    return require.resolve(request);
   } catch {
     return undefined;
   }
