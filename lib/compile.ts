@@ -16,8 +16,11 @@ export interface CompileOptions {
   /** Images that one run takes at most; fewer are always welcome. Default: the graph's own. */
   readonly batch?: number;
   /**
-   * `bfloat16` lets runs that change no parameters, of at most 4 images, read the weights of dense layers as bfloat16: such
-   * runs wait for nothing else. Arithmetic stays float32, and so do larger batches and training. Default `float32`.
+   * What inner products and convolutions may round their inputs to; tensors, sums and all else stay float32. Default
+   * `float32`. On a GPU with cuDNN and cuBLASLt: `tf32`, ten binary digits behind the point; `bfloat16`, seven;
+   * `float16`, ten, each tensor scaled by a power of two so that nothing overflows or vanishes (inner products take
+   * TF32, of as many digits). On the CPU: `bfloat16` lets runs that change no parameters, of at most 4 images, read the
+   * weights of dense layers as bfloat16: such runs wait for nothing else. Larger batches and training stay float32.
    */
   readonly precision?: Precision;
   /** Threads of a run. Default CORTADO_THREADS or the physical cores. */
@@ -45,8 +48,6 @@ export async function compile<I extends string, O extends string>(
   options: CompileOptions = {},
 ): Promise<Model<I, O>> {
   const { precision = 'float32' } = options;
-  if (precision !== 'float32' && precision !== 'bfloat16')
-    throw new UsageError(`precision: expected float32 or bfloat16, got ${String(precision)}`);
   const { weightsOf, solver } = options;
   if (weightsOf && solver)
     throw new UsageError(
@@ -55,8 +56,10 @@ export async function compile<I extends string, O extends string>(
   const device = weightsOf ? weightsOf.device : openDevice(options.device);
   if (weightsOf && options.device !== undefined && openDevice(options.device) !== device)
     throw new UsageError(`${graph.name}: expected the device of weightsOf, ${device.name}, got ${options.device}`);
-  if (precision === 'bfloat16' && !device.target.kernels.has('dense_bf16'))
-    throw new UsageError(`precision: expected float32, the only one on ${device.name}, got ${precision}`);
+  if (!device.precisions.includes(precision))
+    throw new UsageError(
+      `precision: expected ${device.precisions.join(' or ')} on ${device.name}, got ${String(precision)}`,
+    );
   const model = new Model(graph, {
     device,
     batch: whole('batch', options.batch ?? graph.batch, 1, 2 ** 31),

@@ -8,8 +8,10 @@ import {
   openLibrary,
   type NativeDevice,
   type NativeFinding,
+  type NativeOptions,
 } from './native.js';
-import { CPU, PLAIN, type Target } from './passes/index.js';
+import { candidates, CUBLASLT, CUDNN, isOff, plansFolder } from './libraries.js';
+import { CPU, PLAIN, type Precision, type Target } from './passes/index.js';
 
 /** Where models live and run. */
 export interface Device {
@@ -19,9 +21,11 @@ export interface Device {
   readonly native: NativeDevice | undefined;
   /** What passes may make use of. */
   readonly target: Target;
+  /** What `precision` of `compile` may be. */
+  readonly precisions: readonly Precision[];
 }
 
-const cpu: Device = { name: 'cpu', native: undefined, target: CPU };
+const cpu: Device = { name: 'cpu', native: undefined, target: CPU, precisions: ['float32', 'bfloat16'] };
 const opened = new Map<string, Device>([[cpu.name, cpu]]);
 
 /**
@@ -34,8 +38,14 @@ export function openDevice(name = 'auto'): Device {
   if (wanted === 'auto') return (automatic ??= bestDevice());
   const full = wanted === 'cuda' ? 'cuda:0' : wanted;
   let device = opened.get(full);
-  if (!device) opened.set(full, (device = { name: full, native: open(full), target: PLAIN }));
+  if (!device) opened.set(full, (device = gpu(full)));
   return device;
+}
+
+function gpu(name: string): Device {
+  const native = open(name);
+  const whole = native.libraries.every(({ problem }) => problem === '');
+  return { name, native, target: PLAIN, precisions: whole ? ['float32', 'tf32', 'bfloat16', 'float16'] : ['float32'] };
 }
 
 let automatic: Device | undefined;
@@ -96,12 +106,31 @@ function open(name: string): NativeDevice {
     });
   try {
     checkFinding(name, index, examineLibrary(path));
-    return openLibrary(path, index);
+    return warned(openLibrary(path, index, optionsOf(name, path)), name);
   } catch (error) {
     if (error instanceof DeviceError && error.problem) throw error;
     if (!(error instanceof CortadoError) || error.code !== 'DEVICE') throw error;
     throw problem(`${name}: ${error.message}`, { problem: 'broken', tried: path, fix }, error);
   }
+}
+
+/** The simulated GPU has libraries of its own, in its own file. */
+function optionsOf(name: string, path: string): NativeOptions {
+  const beside = addonFolder();
+  if (name === 'cuda-sim') {
+    const [cudnn, cublaslt] = [CUDNN, CUBLASLT].map((wanted) => (isOff(wanted) ? [] : [path]));
+    return { cudnn: cudnn!, cublaslt: cublaslt!, plans: process.env.CORTADO_CACHE ? plansFolder() : '' };
+  }
+  return { cudnn: candidates(CUDNN, beside), cublaslt: candidates(CUBLASLT, beside), plans: plansFolder() };
+}
+
+/** Says of a library that is there and cannot be used why not; one that is not there is not missed. */
+function warned(device: NativeDevice, name: string): NativeDevice {
+  for (const { name: library, path, problem } of device.libraries) {
+    if (path !== '' && problem !== '')
+      process.emitWarning(`${name}: ${library}: ${problem}; computing without it`, { code: 'CORTADO_DEVICE' });
+  }
+  return device;
 }
 
 /** The command that builds the CUDA backend here. */

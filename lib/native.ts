@@ -2,6 +2,7 @@ import { dirname } from 'node:path';
 import { CortadoError, errorOf } from './errors.js';
 import { buildCommand, findAddon } from './native-loader.js';
 import type { Attributes } from './op.js';
+import type { Precision } from './passes/index.js';
 import type { DType } from './program.js';
 import type { Shape } from './shape.js';
 
@@ -37,7 +38,29 @@ export interface NativeImages {
 }
 
 /** An open device. */
-export type NativeDevice = object;
+export interface NativeDevice {
+  readonly libraries: readonly NativeLibrary[];
+}
+
+/** What became of a library that a device may use. */
+export interface NativeLibrary {
+  readonly name: string;
+  /** The file, or empty. */
+  readonly path: string;
+  /** Why it is not used; empty where it is. */
+  readonly problem: string;
+  /** As its maker numbers it. */
+  readonly version: number;
+}
+
+/** What a device is opened with. */
+export interface NativeOptions {
+  /** Files to try, best first. */
+  readonly cudnn: readonly string[];
+  readonly cublaslt: readonly string[];
+  /** The folder where plans of these libraries are kept; empty: not at all. */
+  readonly plans: string;
+}
 
 /** What the library of a device finds on this machine; versions as CUDA numbers them, 0 where there is none. */
 export interface NativeFinding {
@@ -87,6 +110,8 @@ export interface NativePlanSpec {
     readonly attributes: Attributes;
   }[];
   readonly threads: number;
+  /** What products may round their inputs to. Default float32. */
+  readonly precision?: Precision;
   /** From this step on a run is no longer cancelled. Default: it always can be. */
   readonly commit?: number;
   /** Flags (i32): where one is raised when the commit is reached, the run ends there. Default: none. */
@@ -112,7 +137,7 @@ export interface NativePlan {
 interface Addon {
   info(): NativeInfo;
   readonly Device: {
-    new (library: string, index: number): NativeDevice;
+    new (library: string, index: number, options: NativeOptions): NativeDevice;
     examine(library: string): NativeFinding;
   };
   readonly Memory: new (bytes: number, device?: NativeDevice) => NativeMemory;
@@ -134,8 +159,8 @@ export const addonFolder = (): string => (addon(), dirname(loaded!.path));
 export const info = (): NativeInfo => rethrow(() => addon().info());
 
 /** Opens a device of a library. @throws {DeviceError} */
-export const openLibrary = (library: string, index: number): NativeDevice =>
-  rethrow(() => new (addon().Device)(library, index));
+export const openLibrary = (library: string, index: number, options: NativeOptions): NativeDevice =>
+  rethrow(() => new (addon().Device)(library, index, options));
 
 /** What the library finds, without opening any device. @throws {DeviceError} when it does not load */
 export const examineLibrary = (library: string): NativeFinding => rethrow(() => addon().Device.examine(library));

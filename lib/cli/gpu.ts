@@ -4,7 +4,8 @@ import { dirname, join } from 'node:path';
 import { buildCudaCommand, cudaVersion, hasNvidiaCard } from '../device.js';
 import type { NativeFailure } from '../native.js';
 import type { Finding } from './finding.js';
-import { findLibrary, type Wanted } from './libraries.js';
+import { CUBLASLT, CUDNN, systemFolders, type Wanted } from '../libraries.js';
+import { findLibrary } from './libraries.js';
 import { installCommand, nvcc } from './toolchain.js';
 
 /** A GPU as the CUDA backend sees it; `error` is null where one of our kernels ran there. */
@@ -36,26 +37,11 @@ export interface GpuReport {
 }
 
 const windows = process.platform === 'win32';
-const systemFolders = windows
-  ? []
-  : [`/usr/lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu`, '/usr/lib64', '/usr/local/cuda/lib64'];
-
 const driverLibrary: Wanted = {
   names: [windows ? 'nvcuda.dll' : 'libcuda.so.1'],
   variables: [],
   folders: windows ? [] : [...systemFolders.slice(0, 2), '/usr/lib/wsl/lib', '/usr/local/nvidia/lib64'],
 };
-const cudnnLibrary: Wanted = {
-  names: [windows ? 'cudnn64_9.dll' : 'libcudnn.so.9'],
-  variables: ['CUDNN_ROOT'],
-  folders: systemFolders,
-};
-const cublasLibrary: Wanted = {
-  names: windows ? ['cublasLt64_13.dll', 'cublasLt64_12.dll'] : ['libcublasLt.so.13', 'libcublasLt.so.12'],
-  variables: ['CUBLAS_ROOT'],
-  folders: systemFolders,
-};
-
 /** Each thing that computing on a GPU needs. `addonPath` is where the addon is or would be. */
 export function examineGpu(addonPath: string): GpuReport {
   const folder = dirname(addonPath);
@@ -68,8 +54,8 @@ export function examineGpu(addonPath: string): GpuReport {
   const findings = [
     driver(probe),
     runtime(probe),
-    library('cuDNN 9', cudnnLibrary, folder, 'pip install nvidia-cudnn-cu13 (or set CUDNN_ROOT to its folder)'),
-    library('cuBLASLt', cublasLibrary, folder, 'pip install nvidia-cublas (or set CUBLAS_ROOT to its folder)'),
+    library('cuDNN 9', CUDNN, folder, 'pip install nvidia-cudnn-cu13 (or set CUDNN_ROOT to its folder)'),
+    library('cuBLASLt', CUBLASLT, folder, 'pip install nvidia-cublas (or set CUBLAS_ROOT to its folder)'),
     backend(folder, probe),
     deviceFinding(probe),
   ];

@@ -1,8 +1,8 @@
 import type { Program, Ref, Step } from '../program.js';
 import { count } from '../shape.js';
 
-/** How numbers are stored and multiplied. */
-export type Precision = 'float32' | 'bfloat16';
+/** What inner products and convolutions round their inputs to before they multiply, and how weights may be stored. */
+export type Precision = 'float32' | 'tf32' | 'bfloat16' | 'float16';
 
 /** Rows up to which a dense layer waits for its weight rather than for its arithmetic: native/cpu/gemm_few.h. */
 const FEW_ROWS = 4;

@@ -8,9 +8,9 @@
 
 namespace cortado::binding {
 
-/// new Device() is the CPU; new Device(library, index) opens a device of a library beside the addon, whose functions
-/// core/library.h names. Device.examine(library) asks the library what it finds, opening none:
-/// { driver, runtime, devices, error: { call, code, name, text } | null }.
+/// new Device() is the CPU; new Device(library, index, options) opens a device of a library beside the addon, whose
+/// functions core/library.h names; `libraries` is what became of those that it may use. Device.examine(library) asks
+/// the library what it finds, opening none: { driver, runtime, devices, error: { call, code, name, text } | null }.
 class DeviceObject : public Napi::ObjectWrap<DeviceObject> {
  public:
   static Napi::Function define(Napi::Env env);
@@ -20,6 +20,7 @@ class DeviceObject : public Napi::ObjectWrap<DeviceObject> {
 
  private:
   static Napi::Value examine(const Napi::CallbackInfo& info);
+  Napi::Value libraries(const Napi::CallbackInfo& info);
 
   std::shared_ptr<Device> device_;
 };

@@ -4,10 +4,13 @@
 #include <stdint.h>
 
 #include "error.h"
+#include "precision.h"
 #include "tensor.h"
 #include "threads.h"
 
 namespace cortado {
+
+class Device;
 
 /// What a kernel sees of its step while it is prepared: tensors that stay where they are for the life of the plan, and
 /// attributes by name. Every attribute of the step must be read, or the plan is refused: drift between an op and its
@@ -31,6 +34,10 @@ class Prepare {
   virtual void scratch(size_t bytes) = 0;
   /// Size of the team that will run the kernel.
   virtual int threads() const = 0;
+  /// What products may round their inputs to.
+  virtual Precision precision() const = 0;
+  /// What the plan will run on.
+  virtual Device& device() const = 0;
 
  protected:
   ~Prepare() = default;
