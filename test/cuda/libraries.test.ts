@@ -83,7 +83,7 @@ function program(body: string, env: NodeJS.ProcessEnv): { answer: string[]; stde
 }
 
 describe('libraries of the GPU', function () {
-  this.timeout(240_000);
+  this.timeout(600_000);
   before(function () {
     if (built) return;
     console.log('    (the simulated GPU is not built: npm run build:sim)');
