@@ -5,7 +5,7 @@
 import { Command } from 'commander';
 import { glob } from 'tinyglobby';
 import { UsageError } from '../lib/errors.js';
-import { PRECISIONS, type Precision } from '../lib/passes/index.js';
+import { CPU_PRECISIONS, type Precision } from '../lib/passes/index.js';
 import { align } from '../lib/table.js';
 import { describeNet, type DescribedNet } from '../lib/tasks/description.js';
 import { PictureNet, readyModel } from '../lib/tasks/picture-net.js';
@@ -34,8 +34,8 @@ async function main(folder: string, { model, weights, batch, limit }: Options): 
   if (count === 0) throw new UsageError(`${folder}: expected pictures, got none`);
   const paths = Array.from({ length: count }, (_, i) => found[Math.floor((i * found.length) / count)]!);
   const net = await describeNet(model, weights === undefined ? {} : { weights });
-  const [exact, ...others] = await inTurn(PRECISIONS, (precision) => logitsOf(net, paths, batch, precision));
-  const rows = others.map((got, i) => [PRECISIONS[i + 1]!, ...compare(exact!, got)]);
+  const [exact, ...others] = await inTurn(CPU_PRECISIONS, (precision) => logitsOf(net, paths, batch, precision));
+  const rows = others.map((got, i) => [CPU_PRECISIONS[i + 1]!, ...compare(exact!, got)]);
   console.log(`${model}, ${count} pictures, ${batch} in a run; logits against those in float32\n`);
   console.log(align([['precision', 'same first class', 'error (rms)', 'largest error'], ...rows], 1));
 }

@@ -14,6 +14,7 @@ import {
   type Value,
 } from '../lib/index.js';
 import type { Peak } from '../lib/probe.js';
+import type { Precision } from '../lib/passes/index.js';
 import { median, noise } from './timing.js';
 
 /** One kernel on one of AlexNet's real shapes. */
@@ -83,27 +84,36 @@ const CASES: readonly Case[] = [
   { name: 'prob', input: [1000], build: (x) => softmax(x, { name: 'prob' }) },
 ];
 
+/** Where to time, and what products may round their inputs to. */
+export interface Where {
+  readonly device?: string;
+  readonly precision?: Precision;
+}
+
 /** Times every kernel of AlexNet at these batch sizes, forward and each gradient by itself. */
 export async function benchKernels(
   batches: readonly number[],
-  peak: Peak,
+  peak: Pick<Peak, 'gflops' | 'gbps'>,
   seconds: number,
   filter: RegExp,
+  where: Where = {},
 ): Promise<KernelRow[]> {
   const rows: KernelRow[] = [];
   for (const batch of batches) {
     for (const one of CASES)
-      if (filter.test(`kernel/${one.name}/b${batch}`)) rows.push(...(await benchCase(one, batch, peak, seconds)));
+      if (filter.test(`kernel/${one.name}/b${batch}`))
+        rows.push(...(await benchCase(one, batch, peak, seconds, where)));
   }
-  if (filter.test('kernel/gemm/b1024')) rows.push(...(await benchCase(GEMM, 1024, peak, seconds)));
+  if (filter.test('kernel/gemm/b1024')) rows.push(...(await benchCase(GEMM, 1024, peak, seconds, where)));
   return rows;
 }
 
 async function benchCase(
   { name, input: shape, build }: Case,
   batch: number,
-  peak: Peak,
+  peak: Pick<Peak, 'gflops' | 'gbps'>,
   seconds: number,
+  where: Where,
 ): Promise<KernelRow[]> {
   const net = graph({ x: input(shape) }, ({ x }) => ({ y: build(x) }));
   const [row] = summarize(net, batch).layers;
@@ -112,7 +122,7 @@ async function benchCase(
     2,
   );
   const dy = noise(row!.output.reduce((a, b) => a * b, 1));
-  const model = await compile(net, { batch });
+  const model = await compile(net, { batch, ...where });
   const times = new Map<string, number[]>();
   try {
     const of = ['x', ...net.parameters.map((p) => p.name)];

@@ -11,7 +11,7 @@ export interface NetRow {
   readonly imagesPerSecond: number;
 }
 
-interface Workload {
+export interface Workload {
   readonly work: string;
   readonly batch: number;
   readonly net: () => Graph<'data' | 'label', 'prob' | 'loss' | 'accuracy'>;
@@ -47,9 +47,10 @@ export async function benchNet(
   { work, batch, net, train, precision = 'float32' }: Workload,
   seconds: number,
   threads?: number,
+  device?: string,
 ): Promise<NetRow> {
   const graph = net();
-  const settings = { batch, precision, ...(threads === undefined ? {} : { threads }) };
+  const settings = { batch, precision, ...(threads !== undefined && { threads }), ...(device && { device }) };
   const model = await compile(
     graph,
     train ? { ...settings, solver: sgd({ rate: 1e-4, momentum: 0.9, weightDecay: 5e-4 }) } : settings,

@@ -33,13 +33,23 @@ export async function benchPeers(
   filter: string,
   seconds: number,
   threads: number,
+  device = 'cpu',
 ): Promise<PeerResults> {
   if (!existsSync(script))
     return { rows: [], skipped: [`no peers: ${script} is not there (CORTADO_PEERS names the script)`], peakBytes: 0 };
   const rows: NetRow[] = [];
   const skipped: string[] = [];
   const peakBytes = await run(
-    [script, '--threads', `${threads}`, '--seconds', `${seconds}`, '--case', filter],
+    [
+      script,
+      ...(device === 'cpu' ? [] : ['--device', device]),
+      '--threads',
+      `${threads}`,
+      '--seconds',
+      `${seconds}`,
+      '--case',
+      filter,
+    ],
     (line) => {
       const result = JSON.parse(line) as PeerLine;
       if (result.error !== undefined)

@@ -4,7 +4,7 @@ import type { Feed } from './feed.js';
 import type { Graph } from './graph.js';
 import { Model } from './model.js';
 import { info } from './native.js';
-import { PRECISIONS, type Passes, type Precision } from './passes/index.js';
+import type { Passes, Precision } from './passes/index.js';
 import type { Solver } from './solvers/solver.js';
 
 /** How a graph is made ready to run. */
@@ -18,10 +18,13 @@ export interface CompileOptions {
   /** Images that one run takes at most; fewer are always welcome. Default: the graph's own. */
   readonly batch?: number;
   /**
-   * `bfloat16` rounds the factors of dense layers and of convolutions that Winograd's algorithm does not do sooner, forward
-   * and backward, in training too; sums, parameters, updates and all that lies between the layers stay float32. CPUs with
-   * AVX512-BF16 do that twice as fast; others give the same to rounding, and gain with a few images alone. `int8` moreover reads the weights of dense
-   * layers as 8 bits with a scale for each unit, in runs of at most 4 images, and has no solver. Default `float32`.
+   * What inner products and convolutions may round their inputs to; tensors, sums, parameters and updates stay float32.
+   * Default `float32`. On the CPU `bfloat16` does so to dense layers and to convolutions that Winograd's algorithm does
+   * not do sooner, forward and backward, in training too: CPUs with AVX512-BF16 do that twice as fast, others give the
+   * same to rounding and gain with a few images alone. `int8` moreover reads the weights of dense layers as 8 bits with a
+   * scale for each unit, in runs of at most 4 images, and has no solver. On a GPU with cuDNN and cuBLASLt: `tf32`, ten
+   * binary digits behind the point; `bfloat16`, seven; `float16`, ten, each tensor scaled by a power of two so that
+   * nothing overflows or vanishes (inner products take TF32, of as many digits).
    */
   readonly precision?: Precision;
   /** Threads of a run. Default CORTADO_THREADS or the physical cores. */
@@ -54,8 +57,6 @@ export async function compile<I extends string, O extends string>(
   options: CompileOptions = {},
 ): Promise<Model<I, O>> {
   const { precision = 'float32' } = options;
-  if (!PRECISIONS.includes(precision))
-    throw new UsageError(`precision: expected one of ${PRECISIONS.join(', ')}, got ${String(precision)}`);
   const { weightsOf, solver, weights } = options;
   if (weightsOf && weights)
     throw new UsageError(`${graph.name}: expected either weights or weightsOf, whose parameters are shared, got both`);
@@ -68,8 +69,10 @@ export async function compile<I extends string, O extends string>(
   const device = weightsOf ? weightsOf.device : await openDevice(options.device);
   if (weightsOf && options.device !== undefined && (await openDevice(options.device)) !== device)
     throw new UsageError(`${graph.name}: expected the device of weightsOf, ${device.name}, got ${options.device}`);
-  if (precision !== 'float32' && !device.target.kernels.has('dense_bf16'))
-    throw new UsageError(`precision: expected float32, the only one on ${device.name}, got ${precision}`);
+  if (!device.precisions.includes(precision))
+    throw new UsageError(
+      `precision: expected ${device.precisions.join(' or ')} on ${device.name}, got ${String(precision)}`,
+    );
   const model = new Model(graph, {
     device,
     batch: whole('batch', options.batch ?? graph.batch, 1, 2 ** 31),

@@ -9,8 +9,10 @@ import {
   openLibrary,
   type NativeDevice,
   type NativeFinding,
+  type NativeOptions,
 } from './native.js';
-import { CPU, PLAIN, type Target } from './passes/index.js';
+import { candidates, CUBLASLT, CUDNN, isOff, plansFolder } from './libraries.js';
+import { CPU, CPU_PRECISIONS, PLAIN, type Precision, type Target } from './passes/index.js';
 import { atPath, type Place } from './places.js';
 
 /** Where models live and run. */
@@ -21,9 +23,11 @@ export interface Device {
   readonly native: NativeDevice | undefined;
   /** What passes may make use of. */
   readonly target: Target;
+  /** What `precision` of `compile` may be. */
+  readonly precisions: readonly Precision[];
 }
 
-const cpu: Device = { name: 'cpu', native: undefined, target: CPU };
+const cpu: Device = { name: 'cpu', native: undefined, target: CPU, precisions: CPU_PRECISIONS };
 const opened = new Map<string, Promise<Device>>([[cpu.name, Promise.resolve(cpu)]]);
 
 /**
@@ -37,12 +41,18 @@ export async function openDevice(name = 'auto'): Promise<Device> {
   const full = wanted === 'cuda' ? 'cuda:0' : wanted;
   let device = opened.get(full);
   if (!device) {
-    device = open(full).then((native) => ({ name: full, native, target: PLAIN }));
+    device = gpu(full);
     opened.set(full, device);
     // What mends it may happen before the next call.
     device.catch(() => opened.delete(full));
   }
   return device;
+}
+
+async function gpu(name: string): Promise<Device> {
+  const native = await open(name);
+  const whole = native.libraries.every(({ problem }) => problem === '');
+  return { name, native, target: PLAIN, precisions: whole ? ['float32', 'tf32', 'bfloat16', 'float16'] : ['float32'] };
 }
 
 let automatic: Promise<Device> | undefined;
@@ -103,7 +113,7 @@ async function open(name: string): Promise<NativeDevice> {
     // A driver may end the process that it is opened in: the first time, this is not to be ours.
     const trusted = simulated || isOpenLibrary(path);
     checkFinding(name, index, trusted ? examineLibrary(path) : findingOf(await probeCuda(path, index)));
-    return openLibrary(path, index);
+    return warned(openLibrary(path, index, optionsOf(name, path)), name);
   } catch (error) {
     if (!(error instanceof Error) || (error instanceof DeviceError && error.problem)) throw error;
     if (error instanceof CortadoError && error.code !== 'DEVICE') throw error;
@@ -118,6 +128,25 @@ function absent(name: string, places: readonly Place[], fix: string): DeviceErro
     tried,
     fix,
   });
+}
+
+/** The simulated GPU has libraries of its own, in its own file. */
+function optionsOf(name: string, path: string): NativeOptions {
+  const beside = dirname(addonPath());
+  if (name === 'cuda-sim') {
+    const [cudnn, cublaslt] = [CUDNN, CUBLASLT].map((wanted) => (isOff(wanted) ? [] : [path]));
+    return { cudnn: cudnn!, cublaslt: cublaslt!, plans: process.env.CORTADO_CACHE ? plansFolder() : '' };
+  }
+  return { cudnn: candidates(CUDNN, beside), cublaslt: candidates(CUBLASLT, beside), plans: plansFolder() };
+}
+
+/** Says of a library that is there and cannot be used why not; one that is not there is not missed. */
+function warned(device: NativeDevice, name: string): NativeDevice {
+  for (const { name: library, path, problem } of device.libraries) {
+    if (path !== '' && problem !== '')
+      process.emitWarning(`${name}: ${library}: ${problem}; computing without it`, { code: 'CORTADO_DEVICE' });
+  }
+  return device;
 }
 
 /** CUDA's version number as people write it: 13000 is 13.0. */

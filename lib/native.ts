@@ -1,6 +1,7 @@
 import { CortadoError, errorOf } from './errors.js';
 import { findAddon } from './native-loader.js';
 import type { Attributes } from './op.js';
+import type { Precision } from './passes/index.js';
 import type { DType, NativeKernel } from './program.js';
 import type { Shape } from './shape.js';
 
@@ -57,7 +58,29 @@ export interface NativeCut {
 export const GREY = -1;
 
 /** An open device. */
-export type NativeDevice = object;
+export interface NativeDevice {
+  readonly libraries: readonly NativeLibrary[];
+}
+
+/** What became of a library that a device may use. */
+export interface NativeLibrary {
+  readonly name: string;
+  /** The file, or empty. */
+  readonly path: string;
+  /** Why it is not used; empty where it is. */
+  readonly problem: string;
+  /** As its maker numbers it. */
+  readonly version: number;
+}
+
+/** What a device is opened with. */
+export interface NativeOptions {
+  /** Files to try, best first. */
+  readonly cudnn: readonly string[];
+  readonly cublaslt: readonly string[];
+  /** The folder where plans of these libraries are kept; empty: not at all. */
+  readonly plans: string;
+}
 
 /** What the library of a device finds on this machine; versions as CUDA numbers them, 0 where there is none. */
 export interface NativeFinding {
@@ -109,6 +132,8 @@ export interface NativePlanSpec {
     readonly native?: NativeKernel;
   }[];
   readonly threads: number;
+  /** What products may round their inputs to. Default float32. */
+  readonly precision?: Precision;
   /** From this step on a run is no longer cancelled. Default: it always can be. */
   readonly commit?: number;
   /** Flags (i32): where one is raised when the commit is reached, the run ends there. Default: none. */
@@ -135,7 +160,7 @@ interface Addon {
   info(): NativeInfo;
   cutPicture(cut: NativeCut): void;
   readonly Device: {
-    new (library: string, index: number): NativeDevice;
+    new (library: string, index: number, options: NativeOptions): NativeDevice;
     examine(library: string): NativeFinding;
     isOpen(library: string): boolean;
   };
@@ -159,8 +184,8 @@ export const info = (): NativeInfo => rethrow(() => addon().info());
 export const cutPicture = (cut: NativeCut): void => rethrow(() => addon().cutPicture(cut));
 
 /** Opens a device of a library. @throws {DeviceError} */
-export const openLibrary = (library: string, index: number): NativeDevice =>
-  rethrow(() => new (addon().Device)(library, index));
+export const openLibrary = (library: string, index: number, options: NativeOptions): NativeDevice =>
+  rethrow(() => new (addon().Device)(library, index, options));
 
 /** What the library finds, without opening any device. @throws {DeviceError} when it does not load */
 export const examineLibrary = (library: string): NativeFinding => rethrow(() => addon().Device.examine(library));

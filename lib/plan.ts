@@ -75,15 +75,21 @@ export class Plan {
     this.dispose();
     this.#arena = arena;
     const { steps, prologue, checks, results } = this.program;
+    // What it makes of the CPU's, the passes have.
+    const precision = this.settings.device.native && { precision: this.settings.precision };
     if (prologue.length > 0) {
       this.#kept = allocate(this.#keptLayout.bytes, this.settings.device.native);
-      this.#prologue = prepare({ ...this.#describe(prologue, [], arena, state, stateLayout).spec, threads });
+      this.#prologue = prepare({
+        ...this.#describe(prologue, [], arena, state, stateLayout).spec,
+        threads,
+        ...precision,
+      });
     }
     const { spec, indexOf } = this.#describe(steps, results, arena, state, stateLayout);
     const commit = steps.findIndex((step) => step.commits);
     const guards = checks.filter(({ at }) => at < commit).map(({ flag }) => indexOf(flag));
     this.#results = [...this.results, ...checks.map((c) => c.flag)].map(indexOf);
-    return (this.#native = prepareSteps({ ...spec, threads, ...(commit >= 0 && { commit, guards }) }));
+    return (this.#native = prepareSteps({ ...spec, threads, ...precision, ...(commit >= 0 && { commit, guards }) }));
   }
 
   /** What must run first when the parameters are of this version: nothing where nothing is kept, or what is kept is theirs. */

@@ -5,7 +5,8 @@ import { cudaCommand, cudaPlaces, probeCuda, type Probe, type ProbedDevice } fro
 import type { NativeFailure } from '../native.js';
 import { isClone, type Place } from '../places.js';
 import type { Finding } from './finding.js';
-import { findLibrary, type Wanted } from './libraries.js';
+import { CUBLASLT, CUDNN, systemFolders, type Wanted } from '../libraries.js';
+import { findLibrary } from './libraries.js';
 import { installCommand, nvcc } from './toolchain.js';
 
 export interface GpuReport {
@@ -16,26 +17,11 @@ export interface GpuReport {
 }
 
 const windows = process.platform === 'win32';
-const systemFolders = windows
-  ? []
-  : [`/usr/lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu`, '/usr/lib64', '/usr/local/cuda/lib64'];
-
 const driverLibrary: Wanted = {
   names: [windows ? 'nvcuda.dll' : 'libcuda.so.1'],
   variables: [],
   folders: windows ? [] : [...systemFolders.slice(0, 2), '/usr/lib/wsl/lib', '/usr/local/nvidia/lib64'],
 };
-const cudnnLibrary: Wanted = {
-  names: [windows ? 'cudnn64_9.dll' : 'libcudnn.so.9'],
-  variables: ['CUDNN_ROOT'],
-  folders: systemFolders,
-};
-const cublasLibrary: Wanted = {
-  names: windows ? ['cublasLt64_13.dll', 'cublasLt64_12.dll'] : ['libcublasLt.so.13', 'libcublasLt.so.12'],
-  variables: ['CUBLAS_ROOT'],
-  folders: systemFolders,
-};
-
 /** Each thing that computing on a GPU needs. `addonPath` is where the addon is or would be. */
 export async function examineGpu(addonPath: string): Promise<GpuReport> {
   if (process.platform === 'darwin') {
@@ -50,8 +36,8 @@ export async function examineGpu(addonPath: string): Promise<GpuReport> {
   const findings = [
     driver(probe),
     runtime(probe),
-    library('cuDNN 9', cudnnLibrary, folder, 'pip install nvidia-cudnn-cu13 (or set CUDNN_ROOT to its folder)'),
-    library('cuBLASLt', cublasLibrary, folder, 'pip install nvidia-cublas (or set CUBLAS_ROOT to its folder)'),
+    library('cuDNN 9', CUDNN, folder, 'pip install nvidia-cudnn-cu13 (or set CUDNN_ROOT to its folder)'),
+    library('cuBLASLt', CUBLASLT, folder, 'pip install nvidia-cublas (or set CUBLAS_ROOT to its folder)'),
     backend(places, found, probe),
     deviceFinding(probe),
   ];

@@ -1,16 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
-
-/** A shared library to look for. */
-export interface Wanted {
-  /** File names, best first. */
-  readonly names: readonly string[];
-  /** Environment variables that name a folder to look in before all others. */
-  readonly variables: readonly string[];
-  /** Folders to look in after the system's own search. */
-  readonly folders: readonly string[];
-}
+import { candidates, isOff, places, type Wanted } from '../libraries.js';
 
 export interface LibraryResult {
   /** The file that was loaded, in full. */
@@ -56,55 +45,18 @@ const trial = `
   console.log(JSON.stringify({ path: null, complaints }));
 `;
 
-/** Looks for a library: named folders, `beside` (the addon's folder), the system's search, Python's wheels, `folders`. */
+/** Loads a library with the system's own loader; `beside` is the addon's folder. */
 export function findLibrary(wanted: Wanted, beside: string | undefined): LibraryResult {
-  const named = wanted.variables.flatMap((variable) => {
-    const root = process.env[variable];
-    return root ? [root, join(root, 'lib'), join(root, 'lib64'), join(root, 'bin')] : [];
+  const text = places(wanted, beside);
+  if (isOff(wanted)) return { path: undefined, looked: [text], complaints: [] };
+  const run = spawnSync(process.execPath, ['-e', trial, '--', ...candidates(wanted, beside)], {
+    encoding: 'utf8',
+    timeout: 30_000,
   });
-  const before = beside === undefined ? named : [...named, beside];
-  const after = [...wheelFolders(), ...wanted.folders];
-  const inFolders = (folders: readonly string[]): string[] =>
-    folders.flatMap((folder) => wanted.names.map((name) => join(folder, name)));
-  const candidates = [...inFolders(before), ...wanted.names, ...inFolders(after)];
-  const looked = [
-    `${wanted.names.join(' or ')} in`,
-    ...wanted.variables.map((variable) => `$${variable}`),
-    ...(beside === undefined ? [] : [beside]),
-    'the system’s library path',
-    'Python’s nvidia packages',
-    ...wanted.folders,
-  ];
-  const text = looked.join(', ').replace(' in,', ' in');
-  const run = spawnSync(process.execPath, ['-e', trial, '--', ...candidates], { encoding: 'utf8', timeout: 30_000 });
   if (run.status !== 0) {
     const how = run.signal ?? run.error?.message ?? `exit code ${run.status ?? '?'}`;
     return { path: undefined, looked: [text], complaints: [`loading it ended a test process: ${how}`] };
   }
   const { path, complaints } = JSON.parse(run.stdout) as TrialResult;
   return { path: path ?? undefined, looked: [text], complaints };
-}
-
-let wheels: string[] | undefined;
-
-/** Library folders of NVIDIA's Python packages: in the active environment, then in the default Python's. */
-function wheelFolders(): string[] {
-  if (wheels !== undefined) return wheels;
-  const { VIRTUAL_ENV, CONDA_PREFIX } = process.env;
-  const environments = [VIRTUAL_ENV, CONDA_PREFIX].filter((root): root is string => !!root);
-  const sites = environments.flatMap((root) =>
-    children(join(root, 'lib'), /^python3/).map((folder) => join(folder, 'site-packages')),
-  );
-  const code = 'import site; print("\\n".join(site.getsitepackages() + [site.getusersitepackages()]))';
-  const python = spawnSync('python3', ['-c', code], { encoding: 'utf8', timeout: 10_000 });
-  if (python.status === 0) sites.push(...python.stdout.split('\n').filter((line) => line !== ''));
-  wheels = sites.flatMap((site) => children(join(site, 'nvidia'), /./)).map((folder) => join(folder, 'lib'));
-  return wheels;
-}
-
-function children(folder: string, pattern: RegExp): string[] {
-  if (!existsSync(folder)) return [];
-  return readdirSync(folder)
-    .filter((name) => pattern.test(name))
-    .map((name) => join(folder, name));
 }

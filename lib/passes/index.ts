@@ -9,7 +9,7 @@ import { prune } from './prune.js';
 import { CPU, type Target } from './target.js';
 import { useWinograd } from './winograd.js';
 
-export { PRECISIONS, type Precision } from './precision.js';
+export { CPU_PRECISIONS, type Precision } from './precision.js';
 export { CPU, PLAIN, type Target } from './target.js';
 export { placeInArena, placeKept, roundUp, sizeOf, type Layout } from './memory.js';
 

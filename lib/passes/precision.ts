@@ -1,9 +1,10 @@
 import type { DType, Program, Ref, Step } from '../program.js';
 import { count } from '../shape.js';
 
-/** How numbers are stored and multiplied. */
-export const PRECISIONS = ['float32', 'bfloat16', 'int8'] as const;
-export type Precision = (typeof PRECISIONS)[number];
+/** What inner products and convolutions round their inputs to before they multiply, and how weights may be stored. */
+export type Precision = 'float32' | 'tf32' | 'bfloat16' | 'float16' | 'int8';
+/** What the passes know to make of a program for the CPU. */
+export const CPU_PRECISIONS = ['float32', 'bfloat16', 'int8'] as const satisfies readonly Precision[];
 
 /** Rows up to which a dense layer waits for its weight rather than for its arithmetic: native/cpu/gemm_few.h. */
 const FEW_ROWS = 4;

@@ -53,16 +53,31 @@ bool is_loaded(const std::string& path) {
 #endif
 }
 
-std::string path_of(const Napi::Value& value) {
-  if (!value.IsString()) fail("INTERNAL", "device: expected the path of a library");
+std::string text_of(const Napi::Value& value) {
+  if (!value.IsString()) fail("INTERNAL", "device: expected a text");
   return value.As<Napi::String>().Utf8Value();
+}
+
+/// { cudnn: string[], cublaslt: string[], plans: string }.
+OpenOptions options_of(const Napi::Value& value) {
+  if (!value.IsObject()) fail("INTERNAL", "device: expected options");
+  const Napi::Object object = value.As<Napi::Object>();
+  const auto list = [&](const char* name) {
+    if (!object.Get(name).IsArray()) fail("INTERNAL", "device: expected a list %s", name);
+    const Napi::Array array = object.Get(name).As<Napi::Array>();
+    std::vector<std::string> texts;
+    for (uint32_t i = 0; i < array.Length(); ++i) texts.push_back(text_of(array.Get(i)));
+    return texts;
+  };
+  return {list("cudnn"), list("cublaslt"), text_of(object.Get("plans"))};
 }
 
 }  // namespace
 
 Napi::Function DeviceObject::define(Napi::Env env) {
   return DefineClass(env, "Device",
-                     {StaticMethod<&DeviceObject::examine>("examine"), StaticMethod<&DeviceObject::is_open>("isOpen")});
+                     {StaticMethod<&DeviceObject::examine>("examine"), StaticMethod<&DeviceObject::is_open>("isOpen"),
+                      InstanceAccessor<&DeviceObject::libraries>("libraries")});
 }
 
 DeviceObject::DeviceObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<DeviceObject>(info) {
@@ -70,9 +85,9 @@ DeviceObject::DeviceObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<De
     if (info[0].IsUndefined()) {
       device_ = cpu::open();
     } else {
-      const std::string path = path_of(info[0]);
+      const std::string path = text_of(info[0]);
       const auto index = static_cast<int>(std::min(whole(info[1], "index"), size_t{1} << 20));
-      find<OpenDevice>(load(path), path.c_str(), "cortado_device_open")(index, device_);
+      find<OpenDevice>(load(path), path.c_str(), "cortado_device_open")(index, options_of(info[2]), device_);
     }
     info.This().As<Napi::Object>().TypeTag(&kDeviceTag);
   });
@@ -81,7 +96,7 @@ DeviceObject::DeviceObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<De
 Napi::Value DeviceObject::examine(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return guard(env, [&]() -> Napi::Value {
-    const std::string path = path_of(info[0]);
+    const std::string path = text_of(info[0]);
     Finding finding{};
     find<ExamineDevices>(load(path), path.c_str(), "cortado_device_examine")(finding);
     Napi::Object answer = Napi::Object::New(env);
@@ -102,7 +117,21 @@ Napi::Value DeviceObject::examine(const Napi::CallbackInfo& info) {
 
 Napi::Value DeviceObject::is_open(const Napi::CallbackInfo& info) {
   return guard(info.Env(),
-               [&]() -> Napi::Value { return Napi::Boolean::New(info.Env(), is_loaded(path_of(info[0]))); });
+               [&]() -> Napi::Value { return Napi::Boolean::New(info.Env(), is_loaded(text_of(info[0]))); });
+}
+
+Napi::Value DeviceObject::libraries(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  Napi::Array list = Napi::Array::New(env);
+  for (const LibraryFound& found : device_->libraries()) {
+    Napi::Object item = Napi::Object::New(env);
+    item.Set("name", found.name);
+    item.Set("path", found.path);
+    item.Set("problem", found.problem);
+    item.Set("version", found.version);
+    list.Set(list.Length(), item);
+  }
+  return list;
 }
 
 std::shared_ptr<Device> device_of(const Napi::Value& value) {

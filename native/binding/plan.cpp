@@ -55,14 +55,24 @@ int threads_of(const Napi::Value& value) {
   return static_cast<int>(threads);
 }
 
-Napi::Object object_of(const Napi::Value& value, const char* what) {
-  if (!value.IsObject()) fail("INTERNAL", "plan: expected %s", what);
-  return value.As<Napi::Object>();
-}
-
 std::string text_of(const Napi::Value& value) {
   if (!value.IsString()) fail("INTERNAL", "plan: expected a string");
   return value.As<Napi::String>().Utf8Value();
+}
+
+/// Float32 where nothing is said.
+Precision precision_of(const Napi::Value& value) {
+  const std::string name = value.IsUndefined() ? "float32" : text_of(value);
+  if (name == "float32") return Precision::f32;
+  if (name == "tf32") return Precision::tf32;
+  if (name == "bfloat16") return Precision::bf16;
+  if (name == "float16") return Precision::f16;
+  fail("INTERNAL", "plan: expected a precision, got %s", name.c_str());
+}
+
+Napi::Object object_of(const Napi::Value& value, const char* what) {
+  if (!value.IsObject()) fail("INTERNAL", "plan: expected %s", what);
+  return value.As<Napi::Object>();
 }
 
 DType dtype_of(const std::string& name) {
@@ -148,6 +158,7 @@ PlanObject::PlanObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<PlanOb
         device_,
         PlanSpec{std::move(memories), list_of<TensorSpec>(spec.Get("tensors"), parse_tensor),
                  steps_of(spec.Get("steps"), *device_), threads_of(spec.Get("threads")),
+                 precision_of(spec.Get("precision")),
                  spec.Get("commit").IsUndefined() ? INT_MAX : index_of(spec.Get("commit")),
                  spec.Get("guards").IsUndefined() ? std::vector<int>{} : list_of<int>(spec.Get("guards"), index_of)});
     info.This().As<Napi::Object>().TypeTag(&kPlanTag);

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "kernel.h"
 #include "memory.h"
@@ -21,6 +23,13 @@ class KernelTable {
   int count_;
 };
 
+/// What became of a library that a device may use: its file, its version as its maker numbers it, and why it is not
+/// used; empty where it is.
+struct LibraryFound {
+  std::string name, path, problem;
+  int version;
+};
+
 /// Something that plans run on: its memory, its kernels, its queue of runs. Callable from any thread.
 class Device {
  public:
@@ -32,6 +41,7 @@ class Device {
   /// Runs the job's plan after those given before it, brings its results back, and calls `job->done` once, on a thread
   /// of the device's own. Does not throw: what goes wrong is the job's error.
   virtual void submit(std::shared_ptr<Job> job) = 0;
+  virtual std::vector<LibraryFound> libraries() const { return {}; }
 };
 
 }  // namespace cortado

@@ -4,10 +4,13 @@
 #include <stdint.h>
 
 #include "error.h"
+#include "precision.h"
 #include "tensor.h"
 #include "threads.h"
 
 namespace cortado {
+
+class Device;
 
 /// What a kernel sees of its step while it is prepared: tensors that stay where they are for the life of the plan, and
 /// attributes by name. Every attribute of the step must be read, or the plan is refused: drift between an op and its
@@ -31,6 +34,10 @@ class Prepare {
   virtual void scratch(size_t bytes) = 0;
   /// Size of the team that will run the kernel.
   virtual int threads() const = 0;
+  /// What products may round their inputs to.
+  virtual Precision precision() const = 0;
+  /// What the plan will run on.
+  virtual Device& device() const = 0;
 
  protected:
   ~Prepare() = default;
@@ -51,7 +58,7 @@ struct Kernel {
   void (*prepare)(void* place, Prepare& step);
   void (*run)(const void* prepared, const void* run);
   /// Runs `count` calls that follow each other, in any order; absent where that is nothing else than to run each.
-  void (*run_together)(const void* const* prepared, int count, const void* run);
+  void (*run_together)(const void* const* prepared, int count, const void* run) = nullptr;
 };
 
 /// The table's entry for the type K. Calls of a K with a `static void run_together(const void* const*, int, const R&)`
@@ -60,9 +67,11 @@ template <class K, class R>
 constexpr Kernel make_kernel(const char* name) {
   static_assert(__is_trivially_copyable(K), "a prepared kernel is plain data");
   Kernel kernel{
-      name, sizeof(K), [](void* place, Prepare& step) { *static_cast<K*>(place) = K(step); },
+      name,
+      sizeof(K),
+      [](void* place, Prepare& step) { *static_cast<K*>(place) = K(step); },
       [](const void* prepared, const void* run) { static_cast<const K*>(prepared)->run(*static_cast<const R*>(run)); },
-      nullptr};
+  };
   if constexpr (requires { &K::run_together; }) {
     kernel.run_together = [](const void* const* prepared, int count, const void* run) {
       K::run_together(prepared, count, *static_cast<const R*>(run));

@@ -2,6 +2,9 @@
 
 #include <stddef.h>
 
+#include <string>
+#include <vector>
+
 #include "device.h"
 
 namespace cortado {
@@ -14,6 +17,13 @@ struct Finding {
   char call[64], name[64], text[192];
 };
 
+/// What a device is opened with: files of the libraries that it may use, best first, and the folder where it keeps what
+/// it has planned with them; empty: not at all.
+struct OpenOptions {
+  std::vector<std::string> cudnn, cublaslt;
+  std::string plans;
+};
+
 /// Changes whenever something that a device's library shares with the addon does: this file, Device, Memory, Plan, Job,
 /// Kernel, Prepare, Error.
 constexpr int kDeviceAbi = 3;
@@ -21,7 +31,8 @@ constexpr int kDeviceAbi = 3;
 // A device's library has these, with C linkage: cortado_device_abi, cortado_device_examine, cortado_device_open.
 using DeviceAbi = int();
 using ExamineDevices = void(Finding&);
-/// Opens device `index` into `device`; the same one for as long as somebody holds it. Throws Error DEVICE.
-using OpenDevice = void(int index, std::shared_ptr<Device>& device);
+/// Opens device `index` into `device`; the same one, as it was opened first, for as long as somebody holds it. Throws
+/// Error DEVICE.
+using OpenDevice = void(int index, const OpenOptions& options, std::shared_ptr<Device>& device);
 
 }  // namespace cortado

@@ -1,5 +1,7 @@
 #include "plan.h"
 
+#include <string.h>
+
 #include <algorithm>
 #include <set>
 
@@ -39,14 +41,16 @@ Tensor place(const TensorSpec& spec, const std::vector<std::shared_ptr<Memory>>&
 /// One step while its kernel reads it.
 class StepReader final : public Prepare {
  public:
-  StepReader(const StepSpec& step, const std::vector<Tensor>& tensors, int threads)
-      : step_(step), tensors_(tensors), threads_(threads) {}
+  StepReader(const StepSpec& step, const std::vector<Tensor>& tensors, const PlanSpec& plan, Device& device)
+      : step_(step), tensors_(tensors), plan_(plan), device_(device) {}
 
   int inputs() const override { return static_cast<int>(step_.inputs.size()); }
   int outputs() const override { return static_cast<int>(step_.outputs.size()); }
   Tensor in(int index) const override { return at(step_.inputs, index); }
   Tensor out(int index) const override { return at(step_.outputs, index); }
-  int threads() const override { return threads_; }
+  int threads() const override { return plan_.threads; }
+  Precision precision() const override { return plan_.precision; }
+  Device& device() const override { return device_; }
   void scratch(size_t bytes) override { scratch_ = std::max(scratch_, bytes); }
 
   double number(const char* name) override {
@@ -102,7 +106,8 @@ class StepReader final : public Prepare {
 
   const StepSpec& step_;
   const std::vector<Tensor>& tensors_;
-  int threads_;
+  const PlanSpec& plan_;
+  Device& device_;
   size_t scratch_ = 0;
   std::set<std::string_view> read_;
 };
@@ -128,9 +133,15 @@ Plan::Plan(std::shared_ptr<Device> device, PlanSpec spec)
     }
     const Kernel* kernel = device_->kernels().find(step.kernel);
     if (!kernel) fail("INTERNAL", "%s: this device has no kernel %s", step.label.c_str(), step.kernel.c_str());
-    StepReader reader(step, tensors_, threads_);
+    StepReader reader(step, tensors_, spec, *device_);
     PreparedStep prepared{kernel, std::make_unique<std::byte[]>(kernel->bytes), step.label};
-    kernel->prepare(prepared.state.get(), reader);
+    try {
+      kernel->prepare(prepared.state.get(), reader);
+    } catch (const Error& error) {
+      // What a library refused is not said with the layer's name yet.
+      if (strcmp(error.code, "DEVICE") != 0) throw;
+      fail(error.code, "%s: kernel %s: %s", step.label.c_str(), kernel->name, error.message);
+    }
     reader.check_all_read();
     scratch = std::max(scratch, reader.scratch_bytes());
     steps_.push_back(std::move(prepared));

@@ -31,6 +31,7 @@ struct PlanSpec {
   std::vector<TensorSpec> tensors;
   std::vector<StepSpec> steps;
   int threads;
+  Precision precision;
   int commit;  // from this step on a run is no longer cancelled: what follows happens as a whole or not at all
   std::vector<int> guards;  // i32 flags: where one is raised when the commit is reached, the run ends there
 };

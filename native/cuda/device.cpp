@@ -15,6 +15,7 @@
 #include "pool.h"
 #include "recording.h"
 #include "staging.h"
+#include "vendor/vendor.h"
 
 namespace cortado::cuda {
 
@@ -99,6 +100,13 @@ class PinnedPool {
   std::vector<Pinned> spare_;
 };
 
+/// What tells a GPU from others of another make.
+std::string name_of(int index) {
+  cudaDeviceProp properties{};
+  check(cudaGetDeviceProperties(&properties, index), "cudaGetDeviceProperties");
+  return properties.name;
+}
+
 /// A job on its way through the GPU.
 struct Flight {
   std::shared_ptr<Job> job;
@@ -110,7 +118,7 @@ struct Flight {
 /// back when a run is through.
 class CudaDevice final : public Device {
  public:
-  explicit CudaDevice(int index) : index_(index) {
+  CudaDevice(int index, const OpenOptions& options) : index_(index), vendor_(index, name_of(index), options) {
     const Using use(index_);
     pool_.emplace(index_);
     staging_.emplace();
@@ -128,6 +136,9 @@ class CudaDevice final : public Device {
     uint8_t* data = pool_->take(bytes, stream_);
     return std::make_unique<GpuMemory>(index_, *staging_, stream_, bytes, data);
   }
+
+  std::vector<LibraryFound> libraries() const override { return vendor_.found(); }
+  Vendor& vendor() { return vendor_; }
 
   void submit(std::shared_ptr<Job> job) override {
     starter_.push([this, job = std::move(job)] {
@@ -222,6 +233,7 @@ class CudaDevice final : public Device {
 
   int index_;
   std::optional<Pool> pool_;
+  Vendor vendor_;
   std::optional<Staging> staging_;
   OwnedStream stream_;
   PinnedPool results_;
@@ -230,12 +242,14 @@ class CudaDevice final : public Device {
 
 }  // namespace
 
-std::shared_ptr<Device> open(int index) {
+Vendor& vendor_of(Device& device) { return static_cast<CudaDevice&>(device).vendor(); }
+
+std::shared_ptr<Device> open(int index, const OpenOptions& options) {
   static std::mutex mutex;
   static std::map<int, std::weak_ptr<Device>> registry;
   const std::lock_guard lock(mutex);
   std::shared_ptr<Device> device = registry[index].lock();
-  if (!device) registry[index] = device = std::make_shared<CudaDevice>(index);
+  if (!device) registry[index] = device = std::make_shared<CudaDevice>(index, options);
   return device;
 }
 

@@ -35,6 +35,7 @@ CORTADO_EXPORT void cortado_device_examine(cortado::Finding& finding) {
   if (failed(finding, cudaGetDeviceCount(&finding.devices), "cudaGetDeviceCount")) finding.devices = 0;
 }
 
-CORTADO_EXPORT void cortado_device_open(int index, std::shared_ptr<cortado::Device>& device) {
-  device = cortado::cuda::open(index);
+CORTADO_EXPORT void cortado_device_open(int index, const cortado::OpenOptions& options,
+                                        std::shared_ptr<cortado::Device>& device) {
+  device = cortado::cuda::open(index, options);
 }

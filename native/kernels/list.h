@@ -4,16 +4,19 @@
 // makes its table from CORTADO_KERNELS, so none can lack a kernel: a type that a device does not define is an error
 // when it is compiled or linked.
 
-/// Convolutions and inner products.
-#define CORTADO_PRODUCT_KERNELS(X) \
-  X(conv2d, Conv2d)                \
-  X(conv2d_dgrad, Conv2dDgrad)     \
-  X(conv2d_wgrad, Conv2dWgrad)     \
-  X(deconv2d, Deconv2d)            \
-  X(deconv2d_dgrad, Deconv2dDgrad) \
-  X(deconv2d_wgrad, Deconv2dWgrad) \
-  X(dense, Dense)                  \
-  X(dense_dgrad, DenseDgrad)       \
+/// Convolutions.
+#define CORTADO_CONVOLUTION_KERNELS(X) \
+  X(conv2d, Conv2d)                    \
+  X(conv2d_dgrad, Conv2dDgrad)         \
+  X(conv2d_wgrad, Conv2dWgrad)         \
+  X(deconv2d, Deconv2d)                \
+  X(deconv2d_dgrad, Deconv2dDgrad)     \
+  X(deconv2d_wgrad, Deconv2dWgrad)
+
+/// Inner products.
+#define CORTADO_DENSE_KERNELS(X) \
+  X(dense, Dense)                \
+  X(dense_dgrad, DenseDgrad)     \
   X(dense_wgrad, DenseWgrad)
 
 /// First values, the search for what is not finite, yardsticks.
@@ -137,7 +140,8 @@
   X(contrastiveLoss_grad, ContrastiveLossGrad)
 
 #define CORTADO_KERNELS(X)       \
-  CORTADO_PRODUCT_KERNELS(X)     \
+  CORTADO_CONVOLUTION_KERNELS(X) \
+  CORTADO_DENSE_KERNELS(X)       \
   CORTADO_FILL_KERNELS(X)        \
   CORTADO_SOLVER_KERNELS(X)      \
   CORTADO_ELTWISE_KERNELS(X)     \

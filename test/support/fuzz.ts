@@ -7,7 +7,7 @@ import { openDevice } from '../../lib/device.js';
 import { readNet } from '../../lib/caffe/import/index.js';
 import { lower } from '../../lib/lower.js';
 import { allocate, prepare, type NativePlanSpec } from '../../lib/native.js';
-import { optimize, PRECISIONS } from '../../lib/passes/index.js';
+import { CPU_PRECISIONS, optimize } from '../../lib/passes/index.js';
 import type { DType } from '../../lib/program.js';
 import { Random } from '../../lib/random.js';
 import { CortadoError } from '../../lib/errors.js';
@@ -48,7 +48,7 @@ async function subjects(folder: string): Promise<Subject[]> {
     const phase = test.phase === 'TRAIN' ? 'train' : 'test';
     const gradients = test.tops.some((top) => top.diff) ? wanted : [];
     const { program } = lower(graph, { batch: graph.batch, phase, fetch: tops, gradients, seeds });
-    const optimized = PRECISIONS.map((precision) => optimize(program, { passes: 'all', precision }));
+    const optimized = CPU_PRECISIONS.map((precision) => optimize(program, { passes: 'all', precision }));
     const steps = optimized.flatMap(({ prologue, steps }) => [...prologue, ...steps]);
     for (const { kernel, inputs, outputs, attributes } of steps) {
       const slot = (ref: (typeof inputs)[number]): Slot | undefined =>

@@ -137,6 +137,10 @@ const char* cudaGetErrorString(cudaError_t);
 cudaError_t cudaDriverGetVersion(int*);
 cudaError_t cudaRuntimeGetVersion(int*);
 cudaError_t cudaGetDeviceCount(int*);
+struct cudaDeviceProp {
+  char name[256];
+};
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp*, int);
 cudaError_t cudaSetDevice(int);
 cudaError_t cudaMemGetInfo(size_t* free, size_t* total);
 cudaError_t cudaMalloc(void**, size_t);
@@ -176,7 +180,9 @@ struct cudaLaunchConfig_t {
 
 namespace cortado::sim {
 cudaError_t launch(const cudaLaunchConfig_t& config, std::function<void()> kernel);
-}
+/// Puts anything on a stream.
+cudaError_t enqueue(cudaStream_t stream, std::function<void()> work);
+}  // namespace cortado::sim
 
 template <class... Parameters, class... Arguments>
 cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(Parameters...),

@@ -139,6 +139,8 @@ cudaError_t launch(const cudaLaunchConfig_t& config, std::function<void()> kerne
   return config.stream->put([grid, block, kernel = std::move(kernel)] { run_grid(grid, block, kernel); });
 }
 
+cudaError_t enqueue(cudaStream_t stream, std::function<void()> work) { return stream->put(std::move(work)); }
+
 }  // namespace cortado::sim
 
 using namespace cortado::sim;
@@ -153,6 +155,10 @@ const char* cudaGetErrorString(cudaError_t code) {
 cudaError_t cudaDriverGetVersion(int* version) { return *version = 13000, cudaSuccess; }
 cudaError_t cudaRuntimeGetVersion(int* version) { return *version = 13000, cudaSuccess; }
 cudaError_t cudaGetDeviceCount(int* count) { return *count = 1, cudaSuccess; }
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int index) {
+  snprintf(properties->name, sizeof properties->name, "simulated GPU");
+  return cudaSetDevice(index);
+}
 cudaError_t cudaSetDevice(int index) { return index == 0 ? cudaSuccess : cudaErrorInvalidDevice; }
 
 cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {

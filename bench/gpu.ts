@@ -1,0 +1,168 @@
+/**
+ * Times AlexNet on a GPU, kernel by kernel and as a whole, beside ceilings measured in the same run and beside PyTorch where
+ * Python has it: npm run bench:gpu -- --out FOLDER. It stops taking up new cases when its minutes are over, and says which
+ * it has left out.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { openDevice } from '../lib/device.js';
+import { alexnet, compile, dense, graph, input } from '../lib/index.js';
+import { allocate, info, prepare } from '../lib/native.js';
+import type { Precision } from '../lib/passes/index.js';
+import { benchKernels, type KernelRow } from './kernels.js';
+import { benchNet, type NetRow } from './nets.js';
+import { benchPeers, PEERS } from './peers.js';
+import { formatKernels, formatNets } from './report.js';
+import { noise } from './timing.js';
+
+interface Options {
+  readonly device: string;
+  readonly out: string;
+  readonly batch: string;
+  readonly seconds: string;
+  readonly minutes: string;
+  readonly size: string;
+  readonly filter: string;
+}
+
+/** The most that the GPU was seen to do in this run. */
+interface Ceiling {
+  readonly precision: Precision;
+  /** Of a product of three times `size`. */
+  readonly gflops: number;
+  /** Of a copy, both ways counted. */
+  readonly gbps: number;
+}
+
+const options = new Command('bench:gpu')
+  .description('Times AlexNet on a GPU, and writes gpu.json and gpu.txt into a folder.')
+  .requiredOption('--out <folder>', 'where the report goes')
+  .option('--device <name>', 'cuda, cuda:1, cuda-sim', 'cuda')
+  .option('--batch <list>', 'batch sizes', '1,128,256')
+  .option('--seconds <n>', 'time for each case', '1')
+  .option('--minutes <n>', 'after which no new case is begun', '7')
+  .option('--size <n>', 'extents of the large product and of the copy', '8192')
+  .option('--filter <regex>', 'only cases that match, such as float32/kernel/conv or bfloat16/bvlc/train', '.')
+  .parse()
+  .opts<Options>();
+
+const seconds = Number(options.seconds);
+const filter = new RegExp(options.filter);
+const end = performance.now() + Number(options.minutes) * 60_000;
+const skipped: string[] = [];
+
+await main();
+
+async function main(): Promise<void> {
+  const device = await openDevice(options.device);
+  const batches = options.batch.split(',').map(Number);
+  const gbps = await copyRate(Number(options.size));
+  const ceilings: Ceiling[] = [];
+  const kernels: (KernelRow & { readonly precision: Precision })[] = [];
+  const nets: NetRow[] = [];
+  const libraries = device.native?.libraries ?? [];
+  for (const precision of device.precisions) {
+    const ceiling = { precision, gflops: await productRate(Number(options.size), precision), gbps };
+    ceilings.push(ceiling);
+    for (const batch of batches) nets.push(...(await timeNets(batch, precision)));
+    // Only products tell precisions apart: other kernels are timed once.
+    const names = precision === 'float32' ? '.' : 'kernel/(conv|fc|gemm)';
+    const rows = await timeKernels(batches.at(-1)!, ceiling, new RegExp(names));
+    kernels.push(...rows.map((row) => ({ ...row, precision })));
+  }
+  nets.push(...(await timePeers()));
+  const report = {
+    date: new Date().toISOString(),
+    node: process.version,
+    device: device.name,
+    libraries,
+    ceilings,
+    kernels,
+    nets,
+    skipped,
+  };
+  mkdirSync(options.out, { recursive: true });
+  writeFileSync(join(options.out, 'gpu.json'), `${JSON.stringify(report, null, 2)}\n`);
+  const text = [
+    `${device.name}; ${libraries.map(({ name, version, problem }) => `${name} ${problem || version}`).join(', ')}`,
+    ...ceilings.map(
+      (c) => `ceiling in ${c.precision}: ${(c.gflops / 1000).toFixed(2)} TFLOP/s, ${c.gbps.toFixed(1)} GB/s`,
+    ),
+    ...device.precisions
+      .map((precision) => [precision, kernels.filter((row) => row.precision === precision)] as const)
+      .filter(([, rows]) => rows.length > 0)
+      .map(([precision, rows]) => `\n${precision}\n${formatKernels(rows)}`),
+    ...(nets.length > 0 ? [`\n${formatNets(nets, {})}`] : []),
+    ...skipped.map((line) => `left out: ${line}`),
+  ].join('\n');
+  writeFileSync(join(options.out, 'gpu.txt'), `${text}\n`);
+  console.log(text);
+}
+
+/** Whether a case is to be timed: wanted, and begun in time. */
+function takes(name: string): boolean {
+  if (!filter.test(name)) return false;
+  if (performance.now() < end) return true;
+  skipped.push(`${name}: the time was over`);
+  return false;
+}
+
+async function timeKernels(batch: number, ceiling: Ceiling, names: RegExp): Promise<KernelRow[]> {
+  const { precision } = ceiling;
+  const wanted = { test: (name: string) => names.test(name) && takes(`${precision}/${name}`) } as RegExp;
+  return benchKernels([batch], ceiling, seconds, wanted, { device: options.device, precision });
+}
+
+async function timeNets(batch: number, precision: Precision): Promise<NetRow[]> {
+  const rows: NetRow[] = [];
+  for (const train of batch === 1 ? [false] : [false, true]) {
+    const work = train ? 'bvlc/train' : 'bvlc/infer';
+    if (takes(`${precision}/${work}/b${batch}`))
+      rows.push(await benchNet({ work, batch, net: alexnet, train, precision }, seconds, undefined, options.device));
+  }
+  return rows;
+}
+
+async function timePeers(): Promise<NetRow[]> {
+  if (options.device === 'cuda-sim' || !takes('peers')) return [];
+  const { rows, skipped: lines } = await benchPeers(PEERS, 'torch.*/bvlc/', seconds, info().threads, 'cuda');
+  skipped.push(...lines);
+  return [...rows];
+}
+
+/** GB/s of a copy of size² numbers, the best of some. */
+async function copyRate(size: number): Promise<number> {
+  const bytes = 4 * size * size;
+  const memory = allocate(2 * bytes, (await openDevice(options.device)).native);
+  const shape = [size, size];
+  const plan = prepare({
+    memories: [memory],
+    tensors: [0, bytes].map((offset) => ({ memory: 0, offset, shape, dtype: 'f32' as const })),
+    steps: [
+      { kernel: 'fill', label: 'touch', inputs: [], outputs: [0], attributes: { value: 1 } },
+      { kernel: 'probe_copy', label: 'copy', inputs: [0], outputs: [1], attributes: {} },
+    ],
+    threads: 1,
+  });
+  try {
+    let best = Infinity;
+    for (let i = 0; i < 5; i++) best = Math.min(best, (await plan.run([], true))!.milliseconds![1]!);
+    return (2 * bytes) / best / 1e6;
+  } finally {
+    plan.dispose();
+    memory.dispose();
+  }
+}
+
+/** GFLOP/s of a product of size³, the best of some. */
+async function productRate(size: number, precision: Precision): Promise<number> {
+  const net = graph({ x: input([size]) }, ({ x }) => ({ y: dense(x, { name: 'product', units: size, bias: false }) }));
+  await using model = await compile(net, { batch: size, device: options.device, precision });
+  const x = noise(size * size);
+  let best = Infinity;
+  for (let i = 0; i < 5; i++)
+    for (const { milliseconds } of await model.profile({ x }, { fetch: ['product'] }))
+      best = Math.min(best, milliseconds);
+  return (2 * size ** 3) / best / 1e6;
+}

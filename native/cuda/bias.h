@@ -1,0 +1,32 @@
+// The bias of products: added to them, and its gradient.
+#pragma once
+
+#include "sums.h"
+
+namespace cortado::cuda {
+
+/// What happens to a sum on its way to memory.
+struct Epilogue {
+  const float* bias = nullptr;
+  bool relu = false;
+
+  __device__ float operator()(int64_t unit, float sum) const {
+    const float v = bias ? sum + bias[unit] : sum;
+    return relu && !(v > 0.0f) ? (v != v ? v : 0.0f) : v;
+  }
+};
+
+/// Bias gradient: to (planes) = sums of x (images, planes, pixels) over images and pixels.
+struct PlaneSums {
+  const float* x;
+  int64_t images, planes, pixels;
+  float* to;
+
+  void run(const Launch& launch, void* parts) const { sum_rows<1>(launch, planes, images * pixels, parts, *this); }
+  __device__ void term(int64_t plane, int64_t i, double (&sums)[1]) const {
+    sums[0] += static_cast<double>(x[(i / pixels * planes + plane) * pixels + i % pixels]);
+  }
+  __device__ void done(int64_t plane, const double (&sums)[1]) const { to[plane] = static_cast<float>(sums[0]); }
+};
+
+}  // namespace cortado::cuda

@@ -1,0 +1,73 @@
+// Scales that let float16 hold two tensors and the sums of their products. float16 ends at 65504 and loses digits below
+// 6e-5, so each tensor is brought by a power of two to where no sum of `depth` products can pass 2^15, and the result
+// is brought back: no gradient is too small for it, and none overflows.
+#pragma once
+
+#include <math.h>
+
+#include "launch.h"
+
+namespace cortado::cuda {
+
+/// Three factors in the GPU's memory: of the left tensor, the right one, and the result.
+struct HalfScales {
+  const float* tensor[2];
+  int64_t size[2], depth;
+  float* numbers;  // kBytes: the largest of each part of both tensors, then the factors
+
+  static constexpr int64_t kMostParts = 128;
+  static constexpr size_t kBytes = (2 * kMostParts + 3) * sizeof(float);
+
+  /// Parts of a tensor, by its size alone.
+  __host__ __device__ int64_t parts(int side) const {
+    const int64_t wanted = (size[side] + 8191) / 8192;
+    return wanted < kMostParts ? wanted : kMostParts;
+  }
+  __host__ __device__ float* largest(int side) const { return numbers + side * kMostParts; }
+  __host__ __device__ float* left() const { return numbers + 2 * kMostParts; }
+  __host__ __device__ float* right() const { return left() + 1; }
+  __host__ __device__ float* result() const { return left() + 2; }
+  void run(const Launch& launch) const;
+};
+
+struct LargestOfParts {
+  HalfScales s;
+  int side;
+
+  __device__ void operator()(int64_t part) const {
+    const int64_t parts = s.parts(side), end = s.size[side] * (part + 1) / parts;
+    float largest = 0;
+    for (int64_t i = s.size[side] * part / parts + threadIdx.x; i < end; i += kBlock)
+      largest = fmaxf(largest, fabsf(s.tensor[side][i]));
+    largest = over_block(largest, Larger());
+    if (threadIdx.x == 0) s.largest(side)[part] = largest;
+  }
+};
+
+struct ScalesOfLargest {
+  HalfScales s;
+
+  __device__ void operator()(int64_t) const {
+    int room = 15;
+    for (int64_t terms = 1; terms < s.depth; terms *= 2) --room;
+    int total = 0;
+    for (int side = 0; side < 2; ++side) {
+      float largest = threadIdx.x < s.parts(side) ? s.largest(side)[threadIdx.x] : 0.0f;
+      largest = over_block(largest, Larger());
+      int exponent = 0;  // the tensor is less than 2^exponent; infinity stays what it is
+      if (largest > 0 && largest < INFINITY) frexpf(largest, &exponent);
+      int shift = (side == 0 ? room / 2 : room - room / 2) - exponent;
+      shift = shift > 126 ? 126 : shift < -126 ? -126 : shift;
+      if (threadIdx.x == 0) s.left()[side] = ldexpf(1.0f, shift);
+      total += shift;
+    }
+    if (threadIdx.x == 0) *s.result() = ldexpf(1.0f, -total);
+  }
+};
+
+inline void HalfScales::run(const Launch& launch) const {
+  for (int side = 0; side < 2; ++side) for_blocks(launch, parts(side), LargestOfParts{*this, side});
+  for_blocks(launch, 1, ScalesOfLargest{*this});
+}
+
+}  // namespace cortado::cuda

@@ -1,0 +1,26 @@
+// What the simulated libraries of NVIDIA have in common.
+#pragma once
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <string>
+
+namespace cortado::sim {
+
+/// What a call is to answer instead of doing its work, where a test has planted that: CORTADO_SIM_ANSWER=call:number.
+/// 0: nothing is planted.
+inline int planted(const char* call) {
+  const char* wish = getenv("CORTADO_SIM_ANSWER");
+  const size_t length = strlen(call);
+  return wish && strncmp(wish, call, length) == 0 && wish[length] == ':' ? atoi(wish + length + 1) : 0;
+}
+
+}  // namespace cortado::sim
+
+/// A function of a simulated library, as dlsym() finds it.
+#define CORTADO_SIMULATED extern "C" __attribute__((visibility("default")))
+
+/// Returns what was planted for the function that this stands in.
+#define CORTADO_ANSWER_PLANTED(Status) \
+  if (const int answer = cortado::sim::planted(__func__)) return static_cast<Status>(answer)

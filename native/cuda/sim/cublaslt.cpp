@@ -1,0 +1,199 @@
+// cuBLASLt's calls, by plain loops: what cublaslt_api.h declares. Inputs are rounded as the compute type lets the
+// library do it; it wants memory to work in, and spoils it.
+#include <stdio.h>
+
+#include "../vendor/cublaslt_api.h"
+#include "answers.h"
+#include "rounding.h"
+
+namespace cortado::cuda::api {
+
+struct cublasLtContext {};
+struct cublasLtMatmulDescOpaque_t {
+  cublasComputeType_t compute;
+  cublasOperation_t transpose_a, transpose_b;
+  cublasLtEpilogue_t epilogue;
+  const float* bias;
+};
+struct cublasLtMatrixLayoutOpaque_t {
+  int64_t rows, columns, stride;
+};
+struct cublasLtMatmulPreferenceOpaque_t {
+  uint64_t workspace;
+  uint32_t schemes;
+};
+
+}  // namespace cortado::cuda::api
+
+using namespace cortado::cuda::api;
+using namespace cortado::sim;
+
+namespace {
+
+constexpr size_t kWorkspace = 4000;
+
+/// One matrix of a product, element (row, column) of what op() makes of it.
+struct Matrix {
+  const float* data;
+  cublasLtMatrixLayoutOpaque_t layout;
+  bool transposed;
+
+  int64_t rows() const { return transposed ? layout.columns : layout.rows; }
+  int64_t columns() const { return transposed ? layout.rows : layout.columns; }
+  float at(int64_t row, int64_t column) const {
+    return data[transposed ? row * layout.stride + column : column * layout.stride + row];
+  }
+};
+
+float rounded(cublasComputeType_t compute, float x) {
+  if (compute == CUBLAS_COMPUTE_32F_FAST_TF32) return to_tf32(x);
+  if (compute == CUBLAS_COMPUTE_32F_FAST_16BF) return from_bfloat16(to_bfloat16(x));
+  return x;
+}
+
+void multiply(const cublasLtMatmulDescOpaque_t& product, const Matrix& a, const Matrix& b, float* d, int64_t stride) {
+  const bool biased = product.epilogue & CUBLASLT_EPILOGUE_BIAS, rectified = product.epilogue & CUBLASLT_EPILOGUE_RELU;
+  for (int64_t n = 0; n < b.columns(); ++n) {
+    for (int64_t m = 0; m < a.rows(); ++m) {
+      double sum = 0;
+      for (int64_t k = 0; k < a.columns(); ++k) {
+        sum += static_cast<double>(rounded(product.compute, a.at(m, k))) *
+               static_cast<double>(rounded(product.compute, b.at(k, n)));
+      }
+      const float y = static_cast<float>(sum) + (biased ? product.bias[m] : 0.0f);
+      d[n * stride + m] = rectified && y <= 0.0f ? 0.0f : y;
+    }
+  }
+}
+
+}  // namespace
+
+CORTADO_SIMULATED size_t cublasLtGetVersion() {
+  const int planted = cortado::sim::planted(__func__);
+  return planted ? static_cast<size_t>(planted) : 130000;
+}
+CORTADO_SIMULATED const char* cublasLtGetStatusName(cublasStatus_t status) {
+  switch (status) {
+    case CUBLAS_STATUS_SUCCESS:
+      return "CUBLAS_STATUS_SUCCESS";
+    case CUBLAS_STATUS_ALLOC_FAILED:
+      return "CUBLAS_STATUS_ALLOC_FAILED";
+    case CUBLAS_STATUS_INVALID_VALUE:
+      return "CUBLAS_STATUS_INVALID_VALUE";
+    case CUBLAS_STATUS_EXECUTION_FAILED:
+      return "CUBLAS_STATUS_EXECUTION_FAILED";
+    case CUBLAS_STATUS_NOT_SUPPORTED:
+      return "CUBLAS_STATUS_NOT_SUPPORTED";
+  }
+  return "another status";
+}
+CORTADO_SIMULATED cublasStatus_t cublasLtCreate(cublasLtHandle_t* handle) {
+  CORTADO_ANSWER_PLANTED(cublasStatus_t);
+  *handle = new cublasLtContext;
+  return CUBLAS_STATUS_SUCCESS;
+}
+CORTADO_SIMULATED cublasStatus_t cublasLtDestroy(cublasLtHandle_t handle) {
+  delete handle;
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+CORTADO_SIMULATED cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t* product, cublasComputeType_t compute,
+                                                          DataType scale) {
+  CORTADO_ANSWER_PLANTED(cublasStatus_t);
+  if (scale != CUDA_R_32F) return CUBLAS_STATUS_NOT_SUPPORTED;
+  *product = new cublasLtMatmulDescOpaque_t{compute, CUBLAS_OP_N, CUBLAS_OP_N, CUBLASLT_EPILOGUE_DEFAULT, nullptr};
+  return CUBLAS_STATUS_SUCCESS;
+}
+CORTADO_SIMULATED cublasStatus_t cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t product) {
+  delete product;
+  return CUBLAS_STATUS_SUCCESS;
+}
+CORTADO_SIMULATED cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t product,
+                                                                cublasLtMatmulDescAttributes_t name, const void* value,
+                                                                size_t bytes) {
+  CORTADO_ANSWER_PLANTED(cublasStatus_t);
+  const auto take = [&](auto& place) {
+    if (bytes != sizeof place) return CUBLAS_STATUS_INVALID_VALUE;
+    memcpy(&place, value, bytes);
+    return CUBLAS_STATUS_SUCCESS;
+  };
+  switch (name) {
+    case CUBLASLT_MATMUL_DESC_TRANSA:
+      return take(product->transpose_a);
+    case CUBLASLT_MATMUL_DESC_TRANSB:
+      return take(product->transpose_b);
+    case CUBLASLT_MATMUL_DESC_EPILOGUE:
+      return take(product->epilogue);
+    case CUBLASLT_MATMUL_DESC_BIAS_POINTER:
+      return take(product->bias);
+  }
+  return CUBLAS_STATUS_INVALID_VALUE;
+}
+
+CORTADO_SIMULATED cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t* layout, DataType type,
+                                                            uint64_t rows, uint64_t columns, int64_t stride) {
+  CORTADO_ANSWER_PLANTED(cublasStatus_t);
+  if (type != CUDA_R_32F || stride < static_cast<int64_t>(rows)) return CUBLAS_STATUS_INVALID_VALUE;
+  *layout = new cublasLtMatrixLayoutOpaque_t{static_cast<int64_t>(rows), static_cast<int64_t>(columns), stride};
+  return CUBLAS_STATUS_SUCCESS;
+}
+CORTADO_SIMULATED cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t layout) {
+  delete layout;
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+CORTADO_SIMULATED cublasStatus_t cublasLtMatmulPreferenceCreate(cublasLtMatmulPreference_t* preference) {
+  *preference = new cublasLtMatmulPreferenceOpaque_t{};
+  return CUBLAS_STATUS_SUCCESS;
+}
+CORTADO_SIMULATED cublasStatus_t cublasLtMatmulPreferenceDestroy(cublasLtMatmulPreference_t preference) {
+  delete preference;
+  return CUBLAS_STATUS_SUCCESS;
+}
+CORTADO_SIMULATED cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t preference,
+                                                                      cublasLtMatmulPreferenceAttributes_t name,
+                                                                      const void* value, size_t bytes) {
+  const bool wide = name == CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES;
+  if (bytes != (wide ? sizeof(uint64_t) : sizeof(uint32_t))) return CUBLAS_STATUS_INVALID_VALUE;
+  if (wide) memcpy(&preference->workspace, value, bytes);
+  if (name == CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK) memcpy(&preference->schemes, value, bytes);
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+CORTADO_SIMULATED cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDesc_t product,
+                                                                cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b,
+                                                                cublasLtMatrixLayout_t, cublasLtMatrixLayout_t d,
+                                                                cublasLtMatmulPreference_t preference, int wanted,
+                                                                cublasLtMatmulHeuristicResult_t* results, int* found) {
+  CORTADO_ANSWER_PLANTED(cublasStatus_t);
+  const Matrix left{nullptr, *a, product->transpose_a == CUBLAS_OP_T};
+  const Matrix right{nullptr, *b, product->transpose_b == CUBLAS_OP_T};
+  if (left.columns() != right.rows() || left.rows() != d->rows || right.columns() != d->columns || wanted < 1)
+    return CUBLAS_STATUS_INVALID_VALUE;
+  if (preference->workspace < kWorkspace || preference->schemes != CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE)
+    return CUBLAS_STATUS_NOT_SUPPORTED;
+  *results = {{}, kWorkspace, CUBLAS_STATUS_SUCCESS, 1.0f, {}};
+  *found = 1;
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+CORTADO_SIMULATED cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t product, const void* alpha,
+                                                const void* a, cublasLtMatrixLayout_t layout_a, const void* b,
+                                                cublasLtMatrixLayout_t layout_b, const void* beta, const void*,
+                                                cublasLtMatrixLayout_t, void* d, cublasLtMatrixLayout_t layout_d,
+                                                const cublasLtMatmulAlgo_t* algorithm, void* workspace,
+                                                size_t workspace_bytes, cudaStream_t stream) {
+  CORTADO_ANSWER_PLANTED(cublasStatus_t);
+  if (*static_cast<const float*>(alpha) != 1 || *static_cast<const float*>(beta) != 0 || !algorithm || !workspace ||
+      workspace_bytes < kWorkspace)
+    return CUBLAS_STATUS_INVALID_VALUE;
+  // What a graph replays is what it was at the call.
+  enqueue(stream, [product = *product,
+                   left = Matrix{static_cast<const float*>(a), *layout_a, product->transpose_a == CUBLAS_OP_T},
+                   right = Matrix{static_cast<const float*>(b), *layout_b, product->transpose_b == CUBLAS_OP_T},
+                   d = static_cast<float*>(d), stride = layout_d->stride, workspace] {
+    memset(workspace, 0xff, kWorkspace);
+    multiply(product, left, right, d, stride);
+  });
+  return CUBLAS_STATUS_SUCCESS;
+}

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <stdint.h>
+
+#include <string>
+
+#include "../../core/precision.h"
+#include "cudnn_api.h"
+
+namespace cortado::cuda {
+
+/// A convolution, or one of its gradients: what of image, weight and features is made of the two others.
+enum class Pass : uint8_t { features, image, weight };
+
+/// All that decides how a convolution is computed. Image (images, groups * channels, height.image, width.image), weight
+/// (groups * filters, channels, height.taps, width.taps), features (images, groups * filters, height.features,
+/// width.features).
+struct ConvolutionShape {
+  struct Axis {
+    int64_t image, features, taps, stride, pad, dilation;
+  };
+
+  Pass pass;
+  Precision precision;
+  bool bias, relu;  // features + bias, rectified: of Pass::features only
+  int64_t images, groups, channels, filters;
+  Axis height, width;
+
+  /// Whether tensors hold 16-bit numbers with channels last; otherwise they hold float32 with channels first.
+  bool halves() const { return precision == Precision::bf16 || precision == Precision::f16; }
+  api::cudnnDataType_t type() const {
+    return precision == Precision::bf16  ? api::CUDNN_DATA_BFLOAT16
+           : precision == Precision::f16 ? api::CUDNN_DATA_HALF
+                                         : api::CUDNN_DATA_FLOAT;
+  }
+  /// In words: for errors, and to tell one from the others.
+  std::string text() const;
+};
+
+}  // namespace cortado::cuda

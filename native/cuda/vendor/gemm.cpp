@@ -1,0 +1,111 @@
+#include "gemm.h"
+
+#include <sstream>
+
+namespace cortado::cuda {
+
+using namespace api;
+
+namespace {
+
+cublasComputeType_t compute_type(Precision precision) {
+  switch (precision) {
+    case Precision::f32:
+      return CUBLAS_COMPUTE_32F;
+    case Precision::bf16:
+      return CUBLAS_COMPUTE_32F_FAST_16BF;
+    case Precision::tf32:
+    case Precision::f16:  // TF32 has its digits, and float32's range
+      break;
+  }
+  return CUBLAS_COMPUTE_32F_FAST_TF32;
+}
+
+cublasLtEpilogue_t epilogue(const GemmShape& shape) {
+  if (shape.bias) return shape.relu ? CUBLASLT_EPILOGUE_RELU_BIAS : CUBLASLT_EPILOGUE_BIAS;
+  return shape.relu ? CUBLASLT_EPILOGUE_RELU : CUBLASLT_EPILOGUE_DEFAULT;
+}
+
+}  // namespace
+
+std::string GemmShape::text() const {
+  static constexpr const char* kPrecisions[] = {"float32", "tf32", "bfloat16", "float16"};
+  std::ostringstream out;
+  out << "product in " << kPrecisions[static_cast<int>(precision)] << (bias ? " + bias" : "") << (relu ? " + ReLU" : "")
+      << " of (" << columns << ", " << depth << ")" << (transpose_b ? " transposed" : "") << " and (" << depth << ", "
+      << rows << ")" << (transpose_a ? " transposed" : "");
+  return out.str();
+}
+
+std::optional<Gemm> Gemm::choose(CublasLt& library, const GemmShape& shape) {
+  Gemm gemm;
+  gemm.subject_ = shape.text();
+  gemm.bias_ = shape.bias;
+  const auto check = [&](cublasStatus_t status, const char* call) { library.check(status, gemm.subject_, call); };
+
+  cublasLtMatmulDesc_t product = nullptr;
+  check(library.cublasLtMatmulDescCreate(&product, compute_type(shape.precision), CUDA_R_32F),
+        "cublasLtMatmulDescCreate");
+  gemm.product_ = {product, library.cublasLtMatmulDescDestroy};
+  const auto set = [&](cublasLtMatmulDescAttributes_t name, const auto& value) {
+    check(library.cublasLtMatmulDescSetAttribute(product, name, &value, sizeof value),
+          "cublasLtMatmulDescSetAttribute");
+  };
+  set(CUBLASLT_MATMUL_DESC_TRANSA, shape.transpose_a ? CUBLAS_OP_T : CUBLAS_OP_N);
+  set(CUBLASLT_MATMUL_DESC_TRANSB, shape.transpose_b ? CUBLAS_OP_T : CUBLAS_OP_N);
+  set(CUBLASLT_MATMUL_DESC_EPILOGUE, epilogue(shape));
+  // Heuristics look at the bias's alignment; where it is, run() says.
+  const auto* const somewhere = reinterpret_cast<const void*>(uintptr_t{256});
+  if (shape.bias) set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, somewhere);
+
+  const auto layout = [&](int64_t rows, int64_t columns, bool transposed) {
+    if (transposed) std::swap(rows, columns);
+    cublasLtMatrixLayout_t made = nullptr;
+    check(library.cublasLtMatrixLayoutCreate(&made, CUDA_R_32F, static_cast<uint64_t>(rows),
+                                             static_cast<uint64_t>(columns), rows),
+          "cublasLtMatrixLayoutCreate");
+    return Handle<cublasLtMatrixLayout_t>(made, library.cublasLtMatrixLayoutDestroy);
+  };
+  gemm.a_ = layout(shape.rows, shape.depth, shape.transpose_a);
+  gemm.b_ = layout(shape.depth, shape.columns, shape.transpose_b);
+  gemm.d_ = layout(shape.rows, shape.columns, false);
+
+  cublasLtMatmulPreference_t made = nullptr;
+  check(library.cublasLtMatmulPreferenceCreate(&made), "cublasLtMatmulPreferenceCreate");
+  const Handle<cublasLtMatmulPreference_t> preference(made, library.cublasLtMatmulPreferenceDestroy);
+  const auto prefer = [&](cublasLtMatmulPreferenceAttributes_t name, const auto& value) {
+    check(library.cublasLtMatmulPreferenceSetAttribute(made, name, &value, sizeof value),
+          "cublasLtMatmulPreferenceSetAttribute");
+  };
+  prefer(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, uint64_t{kMostWorkspace});
+  // Parts of a long sum are added up in float32 and in order.
+  prefer(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, uint32_t{CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE});
+  for (const auto side : {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
+                          CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES})
+    prefer(side, uint32_t{64});  // where plans place tensors
+
+  int found = 0;
+  const cublasStatus_t status =
+      library.cublasLtMatmulAlgoGetHeuristic(library.handle(), product, gemm.a_.get(), gemm.b_.get(), gemm.d_.get(),
+                                             gemm.d_.get(), made, 1, &gemm.algorithm_, &found);
+  if (status == CUBLAS_STATUS_NOT_SUPPORTED) return std::nullopt;
+  check(status, "cublasLtMatmulAlgoGetHeuristic");
+  if (found == 0 || gemm.algorithm_.state != CUBLAS_STATUS_SUCCESS) return std::nullopt;
+  return gemm;
+}
+
+void Gemm::run(CublasLt& library, cudaStream_t stream, const float* a, const float* b, const float* bias, float* d,
+               void* workspace) const {
+  const float one = 1, zero = 0;
+  if (bias_) {
+    library.check(
+        library.cublasLtMatmulDescSetAttribute(product_.get(), CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias, sizeof bias),
+        subject_, "cublasLtMatmulDescSetAttribute");
+  }
+  library.check(
+      library.cublasLtMatmul(library.handle(), product_.get(), &one, a, a_.get(), b, b_.get(), &zero, d, d_.get(), d,
+                             d_.get(), &algorithm_.algo, workspace, algorithm_.workspaceSize, stream),
+      subject_, "cublasLtMatmul");
+}
+
+}  // namespace cortado::cuda

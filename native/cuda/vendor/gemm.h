@@ -1,0 +1,52 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "../../core/precision.h"
+#include "cublaslt.h"
+
+namespace cortado::cuda {
+
+/// All that decides how D (rows, columns) = op(A) op(B) is computed, in matrices that lie column by column. `depth` is
+/// what A and B have in common.
+struct GemmShape {
+  int64_t rows, columns, depth;
+  bool transpose_a, transpose_b;
+  bool bias, relu;  // D + bias (rows), rectified
+  Precision precision;
+
+  /// In words: for errors, and to tell one from the others.
+  std::string text() const;
+};
+
+/// A product of matrices with the algorithm that was chosen for it.
+class Gemm {
+ public:
+  /// More memory than this to work in is not given to an algorithm.
+  static constexpr size_t kMostWorkspace = size_t{32} << 20;
+
+  /// The first choice of cuBLASLt's heuristic among those that add up in float32. Nothing where there is none. Throws
+  /// Error.
+  static std::optional<Gemm> choose(CublasLt& library, const GemmShape& shape);
+
+  size_t workspace() const { return algorithm_.workspaceSize; }
+  /// Throws Error.
+  void run(CublasLt& library, cudaStream_t stream, const float* a, const float* b, const float* bias, float* d,
+           void* workspace) const;
+
+ private:
+  template <class T>
+  using Handle = std::shared_ptr<std::remove_pointer_t<T>>;
+
+  Gemm() = default;
+
+  std::string subject_;
+  Handle<api::cublasLtMatmulDesc_t> product_;
+  Handle<api::cublasLtMatrixLayout_t> a_, b_, d_;
+  bool bias_ = false;
+  api::cublasLtMatmulHeuristicResult_t algorithm_{};
+};
+
+}  // namespace cortado::cuda

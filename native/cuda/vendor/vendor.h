@@ -1,0 +1,49 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "../../core/library.h"
+#include "convolution.h"
+#include "gemm.h"
+#include "plan_store.h"
+
+namespace cortado::cuda {
+
+/// NVIDIA's libraries for one GPU, and what was planned with them. Callable from any thread.
+class Vendor {
+ public:
+  /// `gpu` is the name of GPU number `index`, for what is kept on disk.
+  Vendor(int index, std::string gpu, const OpenOptions& options);
+
+  /// What became of each library.
+  std::vector<LibraryFound> found() const;
+  /// The plan for a shape, made once; null where the library is not there or has no engine for it. Lives as long as
+  /// this. Throws Error.
+  const Convolution* convolution(const ConvolutionShape& shape);
+  const Gemm* gemm(const GemmShape& shape);
+
+  /// Puts the work on a stream. Throws Error.
+  void run(const Convolution& convolution, cudaStream_t stream, const ConvolutionTensors& tensors);
+  void run(const Gemm& gemm, cudaStream_t stream, const float* a, const float* b, const float* bias, float* d,
+           void* workspace);
+
+ private:
+  void use() const;
+  std::optional<Convolution> plan(const ConvolutionShape& shape, const std::string& key);
+
+  int index_;
+  std::string gpu_;
+  std::mutex mutex_;  // handles serve one thread at a time
+  Cudnn cudnn_;
+  CublasLt cublaslt_;
+  PlanStore store_;
+  std::map<std::string, std::optional<Convolution>> convolutions_;
+  std::map<std::string, std::optional<Gemm>> gemms_;
+};
+
+}  // namespace cortado::cuda

@@ -1,0 +1,212 @@
+/** NVIDIA's libraries as the CUDA backend uses them: found, refused, missing, and what each precision does. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import {
+  compile,
+  graph,
+  input,
+  conv2d,
+  deconv2d,
+  dense,
+  relu,
+  type CortadoError,
+  type Tensor,
+} from '../../lib/index.js';
+import { addonPath } from '../../lib/native.js';
+import type { Precision } from '../../lib/passes/index.js';
+import { typescript } from '../support/cli.js';
+import { random } from '../support/ops.js';
+
+const lib = pathToFileURL(join(import.meta.dirname, '..', '..', 'lib', 'index.ts')).href;
+const built = existsSync(join(dirname(addonPath()), 'cortado_cuda_sim.so'));
+
+/** Odd numbers of channels, two groups, a dilation that cuDNN has no engine for, the transpose, an inner product. */
+const net = graph({ x: input([6, 9, 8]) }, ({ x }) => {
+  const a = relu(conv2d(x, { name: 'conv', filters: 10, kernel: 3, pad: 1, groups: 2 }));
+  const b = relu(conv2d(a, { name: 'wide', filters: 6, kernel: [3, 2], stride: 2 }));
+  const c = conv2d(b, { name: 'own', filters: 4, kernel: 2, dilation: 2, groups: 2 });
+  const d = deconv2d(c, { name: 'up', filters: 3, kernel: 2, stride: 2 });
+  return { y: relu(dense(d, { name: 'ip', units: 7 }), { name: 'y' }) };
+});
+const BATCH = 3;
+const dy = random([BATCH, 7], 5);
+
+interface Answers {
+  readonly y: Tensor;
+  readonly gradients: Readonly<Record<string, Tensor>>;
+}
+
+/** The net's results and gradients on a device; `scale` multiplies the gradient that it starts from. */
+async function answers(device: string, precision: Precision, scale = 1): Promise<Answers> {
+  await using model = await compile(net, { device, precision, batch: BATCH, seed: 2 });
+  const x = random([BATCH, 6, 9, 8], 1).data;
+  const from = { y: dy.data.map((v) => v * scale) };
+  const of = ['x', ...net.parameters.map(({ name }) => name)];
+  const { gradients, outputs } = await model.backward({ x }, { of, from });
+  return { y: outputs.y, gradients };
+}
+
+/** The largest difference, relative to the largest number. */
+function distance(got: Tensor, want: Tensor): number {
+  let [worst, most] = [0, 0];
+  want.data.forEach((v, i) => {
+    worst = Math.max(worst, Math.abs(got.data[i]! - v));
+    most = Math.max(most, Math.abs(v));
+  });
+  return worst / most;
+}
+
+/** Runs a small program on the simulated GPU in a process of its own. */
+function program(body: string, env: NodeJS.ProcessEnv): { answer: string[]; stderr: string } {
+  const code = `
+    import { compile, conv2d, dense, graph, input } from ${JSON.stringify(lib)};
+    const net = graph({ x: input([2, 5, 5]) }, ({ x }) => ({ y: dense(conv2d(x, { name: 'conv', filters: 3, kernel: 3 }), { name: 'ip', units: 2 }) }));
+    const x = Float32Array.from({ length: 50 }, (_, i) => Math.sin(i));
+    const run = async (options) => {
+      const model = await compile(net, { device: 'cuda-sim', ...options });
+      const { y } = await model.forward({ x });
+      model.dispose();
+      return [...y.data].join();
+    };
+    const say = (work) => work.then((text) => console.log(text), ({ code, message }) => console.log(code + ' ' + message));
+    ${body}`;
+  const run = spawnSync(process.execPath, [...typescript, '--input-type=module', '-e', code], {
+    encoding: 'utf8',
+    env: { ...process.env, ...env },
+  });
+  assert.equal(run.status, 0, run.stderr);
+  return { answer: run.stdout.trim().split('\n'), stderr: run.stderr };
+}
+
+describe('libraries of the GPU', function () {
+  this.timeout(600_000);
+  before(function () {
+    if (built) return;
+    console.log('    (the simulated GPU is not built: npm run build:sim)');
+    this.skip();
+  });
+
+  const bounds: Readonly<Record<Exclude<Precision, 'int8'>, readonly [number, number]>> = {
+    float32: [0, 1e-5],
+    tf32: [1e-5, 4e-3],
+    bfloat16: [1e-4, 4e-2],
+    float16: [1e-5, 6e-3],
+  };
+  for (const [precision, [least, most]] of Object.entries(bounds) as [Precision, readonly [number, number]][]) {
+    it(`compute in ${precision}, forward and backward, as near to the CPU as its digits allow`, async () => {
+      const [got, want] = [await answers('cuda-sim', precision), await answers('cpu', 'float32')];
+      const errors = [distance(got.y, want.y)];
+      for (const [name, gradient] of Object.entries(want.gradients)) {
+        const error = distance(got.gradients[name]!, gradient);
+        assert.ok(error <= most, `${name}: ${error}`);
+        errors.push(error);
+      }
+      assert.ok(errors[0]! <= most, `y: ${errors[0]}`);
+      assert.ok(Math.max(...errors) >= least, 'it does not round at all');
+    });
+  }
+
+  it('lose no gradient to float16 that is too small or too large for it', async () => {
+    for (const scale of [1e-12, 1e12]) {
+      const [got, want] = [await answers('cuda-sim', 'float16', scale), await answers('cpu', 'float32', scale)];
+      for (const [name, gradient] of Object.entries(want.gradients))
+        assert.ok(distance(got.gradients[name]!, gradient) <= 6e-3, `${name} at ${scale}`);
+    }
+  });
+
+  it('give the same bits twice', async () => {
+    for (const precision of ['float32', 'bfloat16', 'float16'] as const) {
+      const [first, second] = [await answers('cuda-sim', precision), await answers('cuda-sim', precision)];
+      assert.deepEqual(second, first, precision);
+    }
+  });
+
+  const refusals = [
+    ['cublasLtMatmul:13', 'DEVICE', /^.*ip: kernel dense: product in float32 .*\(3, \d+\).*cublasLtMatmul answered 13/],
+    [
+      'cublasLtMatmul:3',
+      'OUT_OF_MEMORY',
+      /ip: kernel dense: .* cublasLtMatmul answered 3 \(CUBLAS_STATUS_ALLOC_FAILED/,
+    ],
+    ['cublasLtMatmulAlgoGetHeuristic:7', 'DEVICE', /ip: kernel dense: .*cublasLtMatmulAlgoGetHeuristic answered 7/],
+    [
+      'cudnnBackendExecute:5000',
+      'DEVICE',
+      /conv: kernel conv2d: conv2d in .*\(3, 6, 9, 8\).*cudnnBackendExecute answered 5000/,
+    ],
+    ['cudnnBackendExecute:4004', 'OUT_OF_MEMORY', /conv: kernel conv2d: .*cudnnBackendExecute answered 4004/],
+    [
+      'cudnnBackendCreateDescriptor:4000',
+      'DEVICE',
+      /conv: kernel conv2d: .*cudnnBackendCreateDescriptor answered 4000/,
+    ],
+  ] as const;
+  for (const [answer, code, message] of refusals) {
+    it(`pass on ${answer} as ${code} that names layer, call and shapes, and leave the device usable`, async () => {
+      // A batch of its own, so that nothing is planned yet.
+      const one = graph({ x: input([6, 9, 8]) }, ({ x }) => ({
+        y: dense(conv2d(x, { name: 'conv', filters: 3 + refusals.findIndex(([a]) => a === answer), kernel: 3 }), {
+          name: 'ip',
+          units: 7,
+        }),
+      }));
+      await using model = await compile(one, { device: 'cuda-sim', batch: BATCH });
+      const { data } = random([BATCH, 6, 9, 8], 1);
+      process.env.CORTADO_SIM_ANSWER = answer;
+      try {
+        await assert.rejects(model.forward({ x: data }), (error: CortadoError) => {
+          assert.equal(error.code, code);
+          assert.match(error.message, message);
+          return true;
+        });
+      } finally {
+        delete process.env.CORTADO_SIM_ANSWER;
+      }
+      assert.equal((await model.forward({ x: data })).y.data.length, BATCH * 7);
+    });
+  }
+
+  it('are done without where they are not wanted, too old, or have no engine; precisions with them', () => {
+    const [want] = program('await say(run({}));', {}).answer;
+    const numbers = (text: string): Tensor => ({ data: Float32Array.from(text.split(',').map(Number)), shape: [2] });
+    const body = "await say(run({})); await say(run({ precision: 'tf32' }));";
+    for (const env of [
+      { CORTADO_CUDNN: 'off', CORTADO_CUBLASLT: 'off' },
+      { CORTADO_SIM_ANSWER: 'cudnnGetVersion:89700' },
+      { CORTADO_SIM_ANSWER: 'cublasLtGetVersion:110000' },
+    ]) {
+      const { answer, stderr } = program(body, env);
+      assert.ok(distance(numbers(answer[0]!), numbers(want!)) < 1e-6, answer[0]);
+      assert.match(answer[1]!, /^USAGE precision: expected float32 on cuda-sim, got tf32/);
+      if ('CORTADO_SIM_ANSWER' in env)
+        assert.match(stderr, /is version (89700, 90000|110000, 120000) or newer is needed; computing without it/);
+    }
+    const { answer } = program('await say(run({}));', { CORTADO_SIM_ANSWER: 'cublasLtMatmulAlgoGetHeuristic:15' });
+    assert.ok(distance(numbers(answer[0]!), numbers(want!)) < 1e-6, answer[0]);
+  });
+
+  it('keep their plans from process to process, and make those again that are damaged', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'cortado-plans-'));
+    try {
+      const once = (): string => program('await say(run({}));', { CORTADO_CACHE: folder }).answer[0]!;
+      const want = once();
+      const plans = join(folder, 'plans');
+      const [file, ...others] = readdirSync(plans);
+      assert.deepEqual(others, []);
+      const [key, plan] = readFileSync(join(plans, file!), 'utf8').split('\n');
+      assert.match(key!, /^cuDNN 92400, simulated GPU, conv2d in float32 \+ bias of images \(1, 2, 5, 5\)/);
+      // The engine with tensor cores: its digits show that the plan is that of the file.
+      writeFileSync(join(plans, file!), `${key}\n${plan!.replace('simulated 3', 'simulated 1')}`);
+      assert.notEqual(once(), want);
+      writeFileSync(join(plans, file!), `${key}\nnonsense`);
+      assert.equal(once(), want);
+      assert.equal(readFileSync(join(plans, file!), 'utf8'), `${key}\n${plan}`);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
