@@ -66,7 +66,7 @@ struct Update {
     using All = Together<Update>;
     static_assert(sizeof(All) <= 4000, "more than a kernel can be given");
     for (int first = 0; first < count; first += All::kMost) {
-      All all;
+      All all{};
       for (int i = first; i < count && i < first + All::kMost; ++i) {
         const auto& one = *static_cast<const Update*>(prepared[i]);
         all.add(one, quads_of(one.n));
