@@ -13,7 +13,8 @@ CORTADO_INLINE void philox(Vi (&c)[4], uint32_t key0, uint32_t key1) {
   const Vi a = splat(static_cast<int32_t>(0xd2511f53)), b = splat(static_cast<int32_t>(0xcd9e8d57));
 #pragma GCC unroll 10
   for (int round = 0; round < 10; ++round) {
-    const Vi a_high = multiply_high(a, c[0]), a_low = a * c[0], b_high = multiply_high(b, c[2]), b_low = b * c[2];
+    const Vi a_high = multiply_high(a, c[0]), a_low = multiply_low(a, c[0]);
+    const Vi b_high = multiply_high(b, c[2]), b_low = multiply_low(b, c[2]);
     c[0] = b_high ^ c[1] ^ splat(static_cast<int32_t>(key0));
     c[1] = b_low;
     c[2] = a_high ^ c[3] ^ splat(static_cast<int32_t>(key1));
@@ -58,8 +59,9 @@ struct Dropout {
 
   /// The elements of kLanes counters, four words each.
   CORTADO_INLINE void draw(const RandomStream& random, int64_t block) const {
-    Vi word[4] = {splat(static_cast<int32_t>(block * kLanes)) + iota(), splat(static_cast<int32_t>(random.run[0])),
-                  splat(static_cast<int32_t>(random.stream)), splat(static_cast<int32_t>(random.run[1]))};
+    Vi word[4] = {wrapping_add(splat(static_cast<int32_t>(block * kLanes)), iota()),
+                  splat(static_cast<int32_t>(random.run[0])), splat(static_cast<int32_t>(random.stream)),
+                  splat(static_cast<int32_t>(random.run[1]))};
     philox(word, random.key[0], random.key[1]);
     // From the same word of all counters to the words of one counter after the other.
     const AllLanes all{};

@@ -32,6 +32,7 @@ constexpr int kLanes = 4;
 
 using Vf = float __attribute__((vector_size(4 * kLanes)));
 using Vi = int32_t __attribute__((vector_size(4 * kLanes)));
+using Vu = uint32_t __attribute__((vector_size(4 * kLanes)));
 
 // ---- making vectors
 
@@ -218,6 +219,14 @@ CORTADO_INLINE Vf inverse_sqrt(Vf a) {
   const Vf r = 1.0f / sqrt(a);
 #endif
   return fma(r * 0.5f, fma(-a * r, r, splat(1.0f)), r);
+}
+
+// Arithmetic of lanes without sign, modulo 2^32.
+CORTADO_INLINE Vi wrapping_add(Vi a, Vi b) {
+  return reinterpret_cast<Vi>(reinterpret_cast<Vu>(a) + reinterpret_cast<Vu>(b));
+}
+CORTADO_INLINE Vi multiply_low(Vi a, Vi b) {
+  return reinterpret_cast<Vi>(reinterpret_cast<Vu>(a) * reinterpret_cast<Vu>(b));
 }
 
 /// Upper halves of the 64-bit products of lanes without sign.

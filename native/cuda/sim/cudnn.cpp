@@ -153,7 +153,7 @@ cudnnStatus_t finalize(State& state) {
 template <class T>
 void give(const std::vector<T>& all, int64_t wanted, int64_t* found, void* to) {
   *found = static_cast<int64_t>(all.size());
-  if (wanted > 0) memcpy(to, all.data(), sizeof(T) * std::min(all.size(), static_cast<size_t>(wanted)));
+  if (wanted > 0) std::copy_n(all.begin(), std::min(all.size(), static_cast<size_t>(wanted)), static_cast<T*>(to));
 }
 
 std::vector<cudnnBackendNumericalNote_t> numerical_notes(int64_t engine) {
