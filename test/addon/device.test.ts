@@ -9,6 +9,7 @@ import { isOpenLibrary } from '../../lib/native.js';
 import { findAddon } from '../../lib/native-loader.js';
 import { typescript } from '../support/cli.js';
 import { tiny } from '../support/nets.js';
+import { sanitized } from '../support/sanitizer.js';
 
 const lib = pathToFileURL(join(import.meta.dirname, '..', '..', 'lib', 'index.ts')).href;
 
@@ -84,16 +85,16 @@ describe('devices', () => {
       chmodSync(probe, 0o755);
     };
     before(function () {
-      if (process.platform !== 'linux') this.skip();
+      // What is loaded before a sanitized addon goes with the shell of the probe, which does not bear it.
+      if (process.platform !== 'linux' || sanitized) this.skip();
     });
     after(() => [library, probe].forEach((path) => rmSync(path, { force: true })));
 
     it('is opened in another process first, which it may end', () => {
-      // A signal that no sanitizer makes an exit code of.
-      answering('kill -KILL $$');
+      answering('kill -SEGV $$');
       const { problem, message } = deviceIn({ CORTADO_ADDON: addon }, 'cuda');
       assert.equal(problem, 'broken');
-      assert.match(message!, /in a process of its own failed: SIGKILL/);
+      assert.match(message!, /in a process of its own failed: SIGSEGV/);
     });
 
     it('is told of in CUDA’s own words', () => {
