@@ -1,14 +1,14 @@
 /**
  * How fast a loader gives AlexNet's crops from JPEG files, beside what decoding alone takes on one thread:
  * on an idle machine by the clock, on a busy one by the processor time that each picture takes.
- * `npx tsx bench/data.ts FOLDER [--rounds N]`. The folder holds JPEG files, at any depth.
+ * `npx tsx bench/data.ts FOLDER [--rounds N]`. The folder holds JPEG files, at any depth. Times the compiled package.
  */
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { Command } from 'commander';
 import sharp from 'sharp';
 import { glob } from 'tinyglobby';
-import { openLoader, type Dataset } from '../lib/data/index.js';
+import { openLoader, type Dataset } from 'cortado/data';
 import { median } from './timing.js';
 
 /** Pictures of one round: more than the batches that a loader is ahead. */
