@@ -11,7 +11,7 @@ import {
   type NativeFinding,
   type NativeOptions,
 } from './native.js';
-import { candidates, CUBLASLT, CUDNN, isOff, plansFolder } from './libraries.js';
+import { candidates, CUBLASLT, CUDNN, isOff, plansFolder, wheelFolders } from './libraries.js';
 import { CPU, CPU_PRECISIONS, PLAIN, type Precision, type Target } from './passes/index.js';
 import { atPath, type Place } from './places.js';
 
@@ -113,7 +113,7 @@ async function open(name: string): Promise<NativeDevice> {
     // A driver may end the process that it is opened in: the first time, this is not to be ours.
     const trusted = simulated || isOpenLibrary(path);
     checkFinding(name, index, trusted ? examineLibrary(path) : findingOf(await probeCuda(path, index)));
-    return warned(openLibrary(path, index, optionsOf(name, path)), name);
+    return warned(openLibrary(path, index, await optionsOf(name, path)), name);
   } catch (error) {
     if (!(error instanceof Error) || (error instanceof DeviceError && error.problem)) throw error;
     if (error instanceof CortadoError && error.code !== 'DEVICE') throw error;
@@ -131,13 +131,15 @@ function absent(name: string, places: readonly Place[], fix: string): DeviceErro
 }
 
 /** The simulated GPU has libraries of its own, in its own file. */
-function optionsOf(name: string, path: string): NativeOptions {
+async function optionsOf(name: string, path: string): Promise<NativeOptions> {
   const beside = dirname(addonPath());
   if (name === 'cuda-sim') {
     const [cudnn, cublaslt] = [CUDNN, CUBLASLT].map((wanted) => (isOff(wanted) ? [] : [path]));
     return { cudnn: cudnn!, cublaslt: cublaslt!, plans: process.env.CORTADO_CACHE ? plansFolder() : '' };
   }
-  return { cudnn: candidates(CUDNN, beside), cublaslt: candidates(CUBLASLT, beside), plans: plansFolder() };
+  const wheels = await wheelFolders();
+  const [cudnn, cublaslt] = [CUDNN, CUBLASLT].map((wanted) => candidates(wanted, beside, wheels));
+  return { cudnn: cudnn!, cublaslt: cublaslt!, plans: plansFolder() };
 }
 
 /** Says of a library that is there and cannot be used why not; one that is not there is not missed. */

@@ -1,7 +1,8 @@
-import { spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 
 /** A shared library of NVIDIA's to look for. */
 export interface Wanted {
@@ -41,8 +42,8 @@ export const CUBLASLT: Wanted = {
 /** Whether the environment says to do without the library. */
 export const isOff = ({ only }: Wanted): boolean => only !== undefined && process.env[only] === 'off';
 
-/** What to try, in order: files by path, and bare names, which the system's loader looks for. */
-export function candidates(wanted: Wanted, beside: string | undefined): string[] {
+/** What to try, in order: files by path, and bare names, which the system's loader looks for. `wheels`: wheelFolders(). */
+export function candidates(wanted: Wanted, beside: string | undefined, wheels: readonly string[]): string[] {
   const inFolders = (folders: readonly string[]): string[] =>
     folders.flatMap((folder) => wanted.names.map((name) => join(folder, name)));
   const only = wanted.only === undefined ? '' : (process.env[wanted.only] ?? '');
@@ -53,7 +54,7 @@ export function candidates(wanted: Wanted, beside: string | undefined): string[]
     ...roots.flatMap((root) => named(root, inFolders)),
     ...inFolders(beside === undefined ? [] : [beside]),
     ...wanted.names,
-    ...inFolders([...wheelFolders(), ...wanted.folders]),
+    ...inFolders([...wheels, ...wanted.folders]),
   ];
 }
 
@@ -76,21 +77,24 @@ export function places(wanted: Wanted, beside: string | undefined): string {
   return `${wanted.names.join(' or ')} in ${all.join(', ')}`;
 }
 
-let wheels: string[] | undefined;
+let wheels: Promise<string[]> | undefined;
 
 /** Library folders of NVIDIA's Python packages: in the active environment, then in the default Python's. */
-function wheelFolders(): string[] {
-  if (wheels !== undefined) return wheels;
+export function wheelFolders(): Promise<string[]> {
+  return (wheels ??= findWheels());
+}
+
+async function findWheels(): Promise<string[]> {
   const { VIRTUAL_ENV, CONDA_PREFIX } = process.env;
   const environments = [VIRTUAL_ENV, CONDA_PREFIX].filter((root): root is string => !!root);
   const sites = environments.flatMap((root) =>
     children(join(root, 'lib'), /^python3/).map((folder) => join(folder, 'site-packages')),
   );
   const code = 'import site; print("\\n".join(site.getsitepackages() + [site.getusersitepackages()]))';
-  const python = spawnSync('python3', ['-c', code], { encoding: 'utf8', timeout: 10_000 });
-  if (python.status === 0) sites.push(...python.stdout.split('\n').filter((line) => line !== ''));
-  wheels = sites.flatMap((site) => children(join(site, 'nvidia'), /./)).map((folder) => join(folder, 'lib'));
-  return wheels;
+  // Without Python there are no packages of its.
+  const python = await promisify(execFile)('python3', ['-c', code], { timeout: 10_000 }).catch(() => undefined);
+  sites.push(...(python?.stdout ?? '').split('\n').filter((line) => line !== ''));
+  return sites.flatMap((site) => children(join(site, 'nvidia'), /./)).map((folder) => join(folder, 'lib'));
 }
 
 function children(folder: string, pattern: RegExp): string[] {

@@ -34,10 +34,10 @@ export async function examineGpu(addonPath: string): Promise<GpuReport> {
   const probe = await ask(found?.path);
   const devices = typeof probe === 'string' || probe === undefined ? [] : probe.devices;
   const findings = [
-    driver(probe),
+    await driver(probe),
     runtime(probe),
-    library('cuDNN 9', CUDNN, folder, 'pip install nvidia-cudnn-cu13 (or set CUDNN_ROOT to its folder)'),
-    library('cuBLASLt', CUBLASLT, folder, 'pip install nvidia-cublas (or set CUBLAS_ROOT to its folder)'),
+    await library('cuDNN 9', CUDNN, folder, 'pip install nvidia-cudnn-cu13 (or set CUDNN_ROOT to its folder)'),
+    await library('cuBLASLt', CUBLASLT, folder, 'pip install nvidia-cublas (or set CUBLAS_ROOT to its folder)'),
     backend(places, found, probe),
     deviceFinding(probe),
   ];
@@ -50,9 +50,9 @@ async function ask(library: string | undefined): Promise<Probe | string | undefi
   return probeCuda(library).catch((error: unknown) => (error as Error).message);
 }
 
-function driver(probe: Probe | string | undefined): Finding {
+async function driver(probe: Probe | string | undefined): Promise<Finding> {
   const name = 'NVIDIA driver';
-  const { path, looked, complaints } = findLibrary(driverLibrary, undefined);
+  const { path, looked, complaints } = await findLibrary(driverLibrary, undefined);
   if (path !== undefined) {
     const known = typeof probe === 'object' && probe.driver > 0 ? `, up to CUDA ${cudaVersion(probe.driver)}` : '';
     return { name, state: 'ok', found: `${path}${known}`, looked };
@@ -84,8 +84,8 @@ function runtime(probe: Probe | string | undefined): Finding {
   return { name, state: 'ok', found: `comes with the CUDA backend; toolkit: ${found}`, looked: [looked] };
 }
 
-function library(name: string, wanted: Wanted, folder: string, fix: string): Finding {
-  const { path, looked, complaints } = findLibrary(wanted, folder);
+async function library(name: string, wanted: Wanted, folder: string, fix: string): Promise<Finding> {
+  const { path, looked, complaints } = await findLibrary(wanted, folder);
   if (path !== undefined) return { name, state: 'ok', found: path, looked };
   if (complaints.length > 0) return { name, state: 'broken', found: complaints.join('; '), looked, fix };
   return { name, state: 'missing', found: 'not found', looked, fix };

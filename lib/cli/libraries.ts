@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { candidates, isOff, places, type Wanted } from '../libraries.js';
+import { candidates, isOff, places, wheelFolders, type Wanted } from '../libraries.js';
 
 export interface LibraryResult {
   /** The file that was loaded, in full. */
@@ -46,10 +46,10 @@ const trial = `
 `;
 
 /** Loads a library with the system's own loader; `beside` is the addon's folder. */
-export function findLibrary(wanted: Wanted, beside: string | undefined): LibraryResult {
+export async function findLibrary(wanted: Wanted, beside: string | undefined): Promise<LibraryResult> {
   const text = places(wanted, beside);
   if (isOff(wanted)) return { path: undefined, looked: [text], complaints: [] };
-  const run = spawnSync(process.execPath, ['-e', trial, '--', ...candidates(wanted, beside)], {
+  const run = spawnSync(process.execPath, ['-e', trial, '--', ...candidates(wanted, beside, await wheelFolders())], {
     encoding: 'utf8',
     timeout: 30_000,
   });

@@ -2,7 +2,7 @@
 // pairs of images. Two images are laid side by side, in a frame of zeros; so are their features.
 #pragma once
 
-#include "conv2d_shape.h"
+#include "filter_gradient_shares.h"
 #include "gemm_tile_bf16.h"
 
 namespace cortado::CORTADO_ISA {
@@ -12,18 +12,14 @@ class FilterGradientBf16 {
  public:
   FilterGradientBf16(const Conv2dShape& shape, int threads)
       : shape_(shape),
-        panels_(shape.filters),
-        rows_(shape.channels * shape.taps()),
+        shares_(shape, threads),
         height_((shape.height.features - 1) * shape.height.stride + (shape.height.taps - 1) * shape.height.dilation +
                 1),
-        width_((shape.width.features - 1) * shape.width.stride + (shape.width.taps - 1) * shape.width.dilation + 1),
-        grid_(make_grid(threads, tiles(), panels_, shape.groups, false)),
-        room_rows_(smaller(rows_, divide_up(tiles(), grid_.rows) * kTileRows)),
-        room_columns_(widest_band(panels_, shape.groups, grid_.columns)) {}
+        width_((shape.width.features - 1) * shape.width.stride + (shape.width.taps - 1) * shape.width.dilation + 1) {}
 
   size_t scratch() const {
     Scratch scratch(nullptr);
-    for (int i = 0; i < grid_.rows * grid_.columns; ++i) Room(scratch, *this);
+    for (int i = 0; i < shares_.threads(); ++i) Room(scratch, *this);
     return scratch.bytes();
   }
 
@@ -46,39 +42,24 @@ class FilterGradientBf16 {
     float* products;
     Room(Scratch& scratch, const FilterGradientBf16& f)
         : pixel(scratch.take<int64_t>(f.shape_.pixels())),
-          tap(scratch.take<int64_t>(f.rows_)),
+          tap(scratch.take<int64_t>(f.shares_.rows)),
           images(scratch.take<Pair>(f.shape_.channels * f.plane() + kLanes)),
           panel(scratch.take<Pair>(kDepth * kPanel)),
           stage(scratch.take<Pair>(kDepth * kPanel + kLanes)),
-          products(scratch.take<float>(f.room_rows_ * f.room_columns_)) {}
+          products(scratch.take<float>(f.shares_.room())) {}
   };
 
-  /// A thread's share of one group: rows of dw, panels of filters.
-  struct Share {
-    int64_t group;
-    Part rows, panels;
-    float* products;  // one panel's rows after the other's
-  };
-
-  int64_t tiles() const { return divide_up(rows_, kTileRows); }
   int64_t plane() const { return height_ * width_; }
 
   void multiply(const float* image, const float* features, float* filters, const Room& room, int thread) const {
     fill_distances(room);
-    const Part bands = grid_.row_part(tiles(), thread);
-    const Part rows{bands.begin * kTileRows, smaller(rows_, bands.end * kTileRows)};
-    const Part columns = grid_.column_part(shape_.groups * panels_.count, thread);
-    if (rows.begin >= rows.end) return;
-    for (int64_t unit = columns.begin; unit < columns.end;) {
-      const int64_t group = unit / panels_.count, end = smaller(columns.end, (group + 1) * panels_.count);
-      const Share share{group, rows, {unit - group * panels_.count, end - group * panels_.count}, room.products};
+    shares_.each(thread, room.products, [&](const GradientShare& share) {
       for (int64_t first = 0; first < shape_.images; first += 2) {
         open(image, room, share, first);
         add_images(features, room, share, first);
       }
-      finish(share, filters);
-      unit = end;
-    }
+      shares_.finish(share, filters);
+    });
   }
 
   void fill_distances(const Room& room) const {
@@ -101,7 +82,7 @@ class FilterGradientBf16 {
   }
 
   /// Lays the images first and first + 1 side by side, as far as this share's rows and all windows reach.
-  void open(const float* image, const Room& room, const Share& share, int64_t first) const {
+  void open(const float* image, const Room& room, const GradientShare& share, int64_t first) const {
     const int64_t size = shape_.height.image * shape_.width.image, stride = shape_.groups * shape_.channels * size;
     const int64_t begin = share.rows.begin / shape_.taps(), end = divide_up(share.rows.end, shape_.taps());
     const int64_t height = larger(0, smaller(shape_.height.image, height_ - shape_.height.pad)),
@@ -117,7 +98,7 @@ class FilterGradientBf16 {
     }
   }
 
-  void add_images(const float* features, const Room& room, const Share& share, int64_t first) const {
+  void add_images(const float* features, const Room& room, const GradientShare& share, int64_t first) const {
     const int64_t steps = divide_up(shape_.pixels(), kDepth);
     for (int64_t step = 0; step < steps; ++step) {
       const Part part = part_of(shape_.pixels(), step, steps);
@@ -133,16 +114,16 @@ class FilterGradientBf16 {
             const Part& part) const {
     const int64_t pixels = shape_.pixels(), size = part.end - part.begin,
                   stride = shape_.groups * shape_.filters * pixels;
-    const int64_t plane = (first * shape_.groups + group) * shape_.filters + panels_.begin(panel);
+    const int64_t plane = (first * shape_.groups + group) * shape_.filters + shares_.panels.begin(panel);
     const float* from = features + plane * pixels + part.begin;
-    for (int64_t i = 0; i < panels_.lanes(panel); ++i, from += pixels)
+    for (int64_t i = 0; i < shares_.panels.lanes(panel); ++i, from += pixels)
       pair_rows(from, second(from, stride, first), size, room.stage + i * size);
-    pack_transposed(room.stage, size, panels_.lanes(panel), size, room.panel, panels_.width(panel));
+    pack_transposed(room.stage, size, shares_.panels.lanes(panel), size, room.panel, shares_.panels.width(panel));
   }
 
-  void add_panel(const Room& room, const Share& share, int64_t panel, const Part& depth, bool add) const {
-    const int64_t width = panels_.width(panel);
-    float* products = products_of(share, panel);
+  void add_panel(const Room& room, const GradientShare& share, int64_t panel, const Part& depth, bool add) const {
+    const int64_t width = shares_.panels.width(panel);
+    float* products = shares_.products_of(share, panel);
     const auto* images = reinterpret_cast<const uint16_t*>(room.images);
     for (int64_t row = share.rows.begin; row < share.rows.end;) {
       const int height = tile_height(share.rows.end - row);
@@ -158,26 +139,9 @@ class FilterGradientBf16 {
     }
   }
 
-  float* products_of(const Share& share, int64_t panel) const {
-    return share.products +
-           (share.rows.end - share.rows.begin) * (panels_.begin(panel) - panels_.begin(share.panels.begin));
-  }
-
-  void finish(const Share& share, float* filters) const {
-    for (int64_t panel = share.panels.begin; panel < share.panels.end; ++panel) {
-      float* to = filters + (share.group * shape_.filters + panels_.begin(panel)) * rows_ + share.rows.begin;
-      each_column(
-          products_of(share, panel), panels_.width(panel), share.rows.end - share.rows.begin, panels_.lanes(panel),
-          [&](int64_t filter, int64_t row, int64_t count, Vf v) { store_lanes(to + filter * rows_ + row, v, count); });
-    }
-  }
-
   Conv2dShape shape_;
-  Panels panels_;           // of one group's filters
-  int64_t rows_;            // (channel, tap) of one group
+  GradientShares shares_;
   int64_t height_, width_;  // of a framed image, as far as windows reach
-  Grid grid_;
-  int64_t room_rows_, room_columns_;  // of the largest share
 };
 
 }  // namespace

@@ -2,12 +2,10 @@
 //
 // A matrix product again, its rows the (channel, tap) of a group, its columns the filters, its depth (image, pixel).
 // The left factor is the image where it lies (framed with zeros where there is padding): the tables of the correlation
-// change roles. The features are transposed into panels, a few hundred pixels at a time. Each thread owns a block of dw
-// and adds up all images in one order, so that the bits depend on the team's size alone.
+// change roles. The features are transposed into panels, a few hundred pixels at a time.
 #pragma once
 
-#include "conv2d_shape.h"
-#include "gemm_pack.h"
+#include "filter_gradient_shares.h"
 
 namespace cortado::CORTADO_ISA {
 namespace {
@@ -16,8 +14,7 @@ class FilterGradient {
  public:
   FilterGradient(const Conv2dShape& shape, int threads)
       : shape_(shape),
-        panels_(shape.filters),
-        rows_(shape.channels * shape.taps()),
+        shares_(shape, threads),
         frame_height_((shape.height.features - 1) * shape.height.stride +
                       (shape.height.taps - 1) * shape.height.dilation + 1),
         frame_width_((shape.width.features - 1) * shape.width.stride + (shape.width.taps - 1) * shape.width.dilation +
@@ -28,16 +25,12 @@ class FilterGradient {
       frame_height_ = shape.height.image;
       frame_width_ = shape.width.image;
     }
-    const int64_t tiles = divide_up(rows_, kTileRows);
-    grid_ = make_grid(threads, tiles, panels_, shape.groups, false);
     block_images_ = smaller(shape.images, larger(1, kDepth / larger(1, shape.pixels())));
-    room_rows_ = smaller(rows_, divide_up(tiles, grid_.rows) * kTileRows);
-    room_columns_ = widest_band(panels_, shape.groups, grid_.columns);
   }
 
   size_t scratch() const {
     Scratch scratch(nullptr);
-    for (int i = 0; i < grid_.rows * grid_.columns; ++i) Room(scratch, *this);
+    for (int i = 0; i < shares_.threads(); ++i) Room(scratch, *this);
     return scratch.bytes();
   }
 
@@ -59,17 +52,10 @@ class FilterGradient {
     float *framed, *panel, *products;
     Room(Scratch& scratch, const FilterGradient& f)
         : pixel(scratch.take<int64_t>(f.block_images_ * f.shape_.pixels())),
-          tap(scratch.take<int64_t>(f.rows_)),
+          tap(scratch.take<int64_t>(f.shares_.rows)),
           framed(scratch.take<float>(f.framed_ ? f.block_images_ * f.shape_.channels * f.frame() : 0)),
           panel(scratch.take<float>(kDepth * kPanel)),
-          products(scratch.take<float>(f.room_rows_ * f.room_columns_)) {}
-  };
-
-  /// A thread's share of one group: rows of dw, panels of filters.
-  struct Share {
-    int64_t group;
-    Part rows, panels;
-    float* products;  // one panel's rows after the other's
+          products(scratch.take<float>(f.shares_.room())) {}
   };
 
   int64_t frame() const { return frame_height_ * frame_width_; }
@@ -80,20 +66,11 @@ class FilterGradient {
 
   void multiply(const float* image, const float* features, float* filters, const Room& room, int thread) const {
     fill_distances(room);
-    const Part tiles = grid_.row_part(divide_up(rows_, kTileRows), thread);
-    const Part rows{tiles.begin * kTileRows, smaller(rows_, tiles.end * kTileRows)};
-    const Part columns = grid_.column_part(shape_.groups * panels_.count, thread);
-    if (rows.begin >= rows.end) return;
-    for (int64_t unit = columns.begin; unit < columns.end;) {
-      const int64_t group = unit / panels_.count;
-      const int64_t end = smaller(columns.end, (group + 1) * panels_.count);
-      const Share share{group, rows, {unit - group * panels_.count, end - group * panels_.count}, room.products};
-      for (int64_t first = 0; first < shape_.images; first += block_images_) {
+    shares_.each(thread, room.products, [&](const GradientShare& share) {
+      for (int64_t first = 0; first < shape_.images; first += block_images_)
         add_block(image, features, room, share, first, smaller(block_images_, shape_.images - first));
-      }
-      finish(share, filters);
-      unit = end;
-    }
+      shares_.finish(share, filters);
+    });
   }
 
   void fill_distances(const Room& room) const {
@@ -114,7 +91,7 @@ class FilterGradient {
   }
 
   /// The block's images as this share's rows see them.
-  const float* open_block(const float* image, const Room& room, const Share& share, int64_t first,
+  const float* open_block(const float* image, const Room& room, const GradientShare& share, int64_t first,
                           int64_t count) const {
     const int64_t stride = shape_.groups * shape_.channels * image_plane();
     const float* source = image + first * stride + share.group * shape_.channels * image_plane();
@@ -128,7 +105,7 @@ class FilterGradient {
     return room.framed;
   }
 
-  void add_block(const float* image, const float* features, const Room& room, const Share& share, int64_t first,
+  void add_block(const float* image, const float* features, const Room& room, const GradientShare& share, int64_t first,
                  int64_t count) const {
     const float* source = open_block(image, room, share, first, count);
     const int64_t depth = count * shape_.pixels(), steps = divide_up(depth, kDepth);
@@ -143,20 +120,20 @@ class FilterGradient {
 
   /// Pixels `part` of the block of images from `first` on, [pixel][filter of the panel].
   void pack(const float* features, float* to, int64_t group, int64_t panel, int64_t first, const Part& part) const {
-    const int64_t pixels = shape_.pixels(), width = panels_.width(panel);
+    const int64_t pixels = shape_.pixels(), width = shares_.panels.width(panel);
     for (int64_t at = part.begin; at < part.end;) {
       const int64_t image = at / pixels, end = smaller(part.end, (image + 1) * pixels);
-      const int64_t plane = ((first + image) * shape_.groups + group) * shape_.filters + panels_.begin(panel);
-      pack_transposed(features + plane * pixels + at % pixels, pixels, panels_.lanes(panel), end - at,
+      const int64_t plane = ((first + image) * shape_.groups + group) * shape_.filters + shares_.panels.begin(panel);
+      pack_transposed(features + plane * pixels + at % pixels, pixels, shares_.panels.lanes(panel), end - at,
                       to + (at - part.begin) * width, width);
       at = end;
     }
   }
 
-  void add_panel(const float* source, const Room& room, const Share& share, int64_t panel, const Part& depth,
+  void add_panel(const float* source, const Room& room, const GradientShare& share, int64_t panel, const Part& depth,
                  bool add) const {
-    const int64_t width = panels_.width(panel);
-    float* products = products_of(share, panel);
+    const int64_t width = shares_.panels.width(panel);
+    float* products = shares_.products_of(share, panel);
     for (int64_t row = share.rows.begin; row < share.rows.end;) {
       const int tile = tile_height(share.rows.end - row);
       TileRows rows;
@@ -171,28 +148,11 @@ class FilterGradient {
     }
   }
 
-  float* products_of(const Share& share, int64_t panel) const {
-    return share.products +
-           (share.rows.end - share.rows.begin) * (panels_.begin(panel) - panels_.begin(share.panels.begin));
-  }
-
-  void finish(const Share& share, float* filters) const {
-    for (int64_t panel = share.panels.begin; panel < share.panels.end; ++panel) {
-      float* to = filters + (share.group * shape_.filters + panels_.begin(panel)) * rows_ + share.rows.begin;
-      each_column(
-          products_of(share, panel), panels_.width(panel), share.rows.end - share.rows.begin, panels_.lanes(panel),
-          [&](int64_t filter, int64_t row, int64_t count, Vf v) { store_part(to + filter * rows_ + row, v, count); });
-    }
-  }
-
   Conv2dShape shape_;
-  Panels panels_;  // of one group's filters
-  int64_t rows_;   // (channel, tap) of one group
+  GradientShares shares_;
   int64_t frame_height_, frame_width_;
   bool framed_;
-  Grid grid_;
-  int64_t block_images_;              // images taken at once
-  int64_t room_rows_, room_columns_;  // of the largest share
+  int64_t block_images_;  // images taken at once
 };
 
 }  // namespace

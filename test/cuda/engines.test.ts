@@ -93,8 +93,8 @@ describe('engines of cuDNN', function () {
   after(() => rmSync(folder, { recursive: true }));
   let library: string | undefined;
 
-  before(function () {
-    library = findLibrary(CUDNN, undefined).path;
+  before(async function () {
+    library = (await findLibrary(CUDNN, undefined)).path;
     if (library === undefined) {
       console.log('    (no cuDNN at hand to ask for engines: pip install nvidia-cudnn-cu13)');
       return this.skip();

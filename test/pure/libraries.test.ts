@@ -21,12 +21,13 @@ describe('the search for libraries', () => {
 
   it('goes from the named folder to that of the addon, the loader, and what else there may be', () => {
     process.env.CUDNN_ROOT = join(folder, 'root');
-    const all = candidates(CUDNN, join(folder, 'addon'));
+    const all = candidates(CUDNN, join(folder, 'addon'), [join(folder, 'wheel')]);
     const order = [
       join(folder, 'root', name!),
       join(folder, 'root', 'lib', name!),
       join(folder, 'addon', name!),
       name!,
+      join(folder, 'wheel', name!),
     ];
     const found = order.map((place) => all.indexOf(place));
     assert.ok(found[0] === 0 && found.every((at, i) => i === 0 || at > found[i - 1]!), found.join());
@@ -39,12 +40,12 @@ describe('the search for libraries', () => {
     const file = join(folder, 'own.so');
     writeFileSync(file, '');
     process.env.CORTADO_CUDNN = file;
-    assert.deepEqual(candidates(CUDNN, folder), [file]);
+    assert.deepEqual(candidates(CUDNN, folder, []), [file]);
     process.env.CORTADO_CUDNN = folder;
-    assert.ok(candidates(CUDNN, '/elsewhere').every((place) => place.startsWith(folder)));
+    assert.ok(candidates(CUDNN, '/elsewhere', ['/elsewhere']).every((place) => place.startsWith(folder)));
     assert.equal(isOff(CUDNN), false);
     process.env.CORTADO_CUDNN = 'off';
-    assert.deepEqual(candidates(CUDNN, folder), []);
+    assert.deepEqual(candidates(CUDNN, folder, []), []);
     assert.equal(isOff(CUDNN), true);
   });
 
