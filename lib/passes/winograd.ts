@@ -18,7 +18,7 @@ export function useWinograd(program: Program): Program {
   const steps = program.steps.flatMap((step): Step[] => {
     const conv = convOf(step);
     const gradient = step.kernel === 'conv2d_wgrad';
-    const tile = conv && soonest(conv, tilesFor(conv, gradient), changes || gradient ? MAKE + FETCH : FETCH);
+    const tile = conv && soonest(conv, gradient, changes || gradient ? MAKE + FETCH : FETCH);
     if (!conv || !tile) return [step];
     const { groups, taps, padH, padW } = conv;
     if (gradient) return [{ ...step, kernel: 'conv2d_winograd_wgrad', attributes: { groups, tile, padH, padW } }];
@@ -73,13 +73,13 @@ function convOf({ kernel, inputs, outputs, attributes }: Step): Conv | undefined
   };
 }
 
+/** Pixels of the tiles that a convolution may be cut into, each way. */
+const tilesFor = (taps: number): readonly number[] => (taps === 5 ? [7, 8] : [7]);
 /**
- * Pixels of the tiles that a convolution may be cut into, each way. Tiles of 8 lose more to rounding: a filter gradient over
- * maps as large as AlexNet's 27 × 27 more than ten times what direct convolution does.
+ * Tiles of 8 that a filter gradient may add up. They lose more to rounding than tiles of 7: over 12,544 of them, AlexNet's
+ * conv2 at batch 256, ten times what direct convolution does; over 3,136 it is 9.4 times.
  */
-const tilesFor = ({ taps, height, width }: Conv, gradient: boolean): readonly number[] =>
-  taps === 5 && !(gradient && height * width > LARGE_MAP) ? [7, 8] : [7];
-const LARGE_MAP = 256;
+const MOST_TILES = 8192;
 
 // What a number costs, in multiply-adds at the machine's peak: measured on AVX-512 where a core does 32 FLOPs a cycle.
 /** Of a source or output on its way to the points or back, and through the caches. */
@@ -91,13 +91,14 @@ const MAKE = 34;
 const SPEED = 0.87;
 
 /** The tile, in pixels each way, with the least products, transforms and filters together, if they cost less than the direct products. */
-function soonest(conv: Conv, tiles: readonly number[], filter: number): number | undefined {
+function soonest(conv: Conv, gradient: boolean, filter: number): number | undefined {
   const { images, groups, channels, filters, height, width, taps } = conv;
   let least = images * height * width * groups * channels * filters * taps ** 2;
   let best: number | undefined;
-  for (const tile of tiles) {
+  for (const tile of tilesFor(taps)) {
     const size = tile + 1 - taps;
     const count = images * Math.ceil(height / size) * Math.ceil(width / size);
+    if (gradient && tile === 8 && count > MOST_TILES) continue;
     const perPoint =
       (count * channels * filters) / SPEED +
       count * (lanes(channels) + lanes(filters)) * TRANSFORM +

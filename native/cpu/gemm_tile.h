@@ -50,10 +50,10 @@ struct Tile {
 };
 
 /// C(i, j) (+)= sum over k < depth of A(i, k) B(k, j), for R rows and V vectors of columns. The sum starts at zero and
-/// meets C at its end, so that long sums are made of short ones.
-template <int R, int V, bool kAhead>
+/// meets C at its end, so that long sums are made of short ones; with two sums, each has every other addend.
+template <int R, int V, int kSums, bool kAhead>
 __attribute__((noinline)) void multiply_tile(const Tile& tile) {
-  Vf sum[R][V] = {};
+  Vf sum[kSums][R][V] = {};
   const float* row[R];
 #pragma GCC unroll 8
   for (int i = 0; i < R; ++i) row[i] = tile.a.row[i];
@@ -68,64 +68,74 @@ __attribute__((noinline)) void multiply_tile(const Tile& tile) {
 #pragma GCC unroll 3
     for (int j = 0; j < V; ++j) __builtin_prefetch(to + i * stride + j * kLanes, 1);
   }
-  for (int64_t k = 0; k < depth; ++k, right += next) {
+  const auto multiply = [&](Vf(&into)[R][V], int64_t k) __attribute__((always_inline)) {
     const int64_t offset = at[k];
     if constexpr (kAhead) __builtin_prefetch(ahead + k * tile.b.ahead_stride, 0, 2);
     Vf panel[V];
 #pragma GCC unroll 3
     for (int j = 0; j < V; ++j) panel[j] = load(right + j * kLanes);
+    right += next;
 #pragma GCC unroll 8
     for (int i = 0; i < R; ++i) {
       const Vf left = splat(row[i][offset]);
 #pragma GCC unroll 3
-      for (int j = 0; j < V; ++j) sum[i][j] = fma(left, panel[j], sum[i][j]);
+      for (int j = 0; j < V; ++j) into[i][j] = fma(left, panel[j], into[i][j]);
     }
+  };
+  int64_t k = 0;
+  for (; k + kSums <= depth; k += kSums) {
+#pragma GCC unroll 2
+    for (int s = 0; s < kSums; ++s) multiply(sum[s], k + s);
   }
-  if (tile.c.add) {
-#pragma GCC unroll 8
-    for (int i = 0; i < R; ++i) {
-#pragma GCC unroll 3
-      for (int j = 0; j < V; ++j) sum[i][j] += load(to + i * stride + j * kLanes);
-    }
+  if constexpr (kSums > 1) {
+    if (k < depth) multiply(sum[0], k);
   }
 #pragma GCC unroll 8
   for (int i = 0; i < R; ++i) {
 #pragma GCC unroll 3
-    for (int j = 0; j < V; ++j) store(to + i * stride + j * kLanes, sum[i][j]);
+    for (int j = 0; j < V; ++j) {
+      float* const place = to + i * stride + j * kLanes;
+      if constexpr (kSums > 1) sum[0][i][j] += sum[1][i][j];
+      store(place, tile.c.add ? sum[0][i][j] + load(place) : sum[0][i][j]);
+    }
   }
 }
 
-template <int R, bool kAhead>
+template <int R, int kSums, bool kAhead>
 CORTADO_INLINE void multiply_tile(int vectors, const Tile& tile) {
   if constexpr (kTileVectors > 2) {
-    if (vectors == 3) return multiply_tile<R, 3, kAhead>(tile);
+    if (vectors == 3) return multiply_tile<R, 3, kSums, kAhead>(tile);
   }
-  if (vectors == 2) return multiply_tile<R, 2, kAhead>(tile);
-  multiply_tile<R, 1, kAhead>(tile);
+  if (vectors == 2) return multiply_tile<R, 2, kSums, kAhead>(tile);
+  multiply_tile<R, 1, kSums, kAhead>(tile);
 }
 
-template <int R>
+template <int R, int kSums>
 CORTADO_INLINE void multiply_tile(int vectors, const Tile& tile) {
-  if (tile.b.ahead != nullptr) return multiply_tile<R, true>(vectors, tile);
-  multiply_tile<R, false>(vectors, tile);
+  if (tile.b.ahead != nullptr) return multiply_tile<R, kSums, true>(vectors, tile);
+  multiply_tile<R, kSums, false>(vectors, tile);
 }
 
-/// The largest tile height, a power of two, that fits in `rows` rows.
+/// The largest tile height, a power of two, that fits in `rows` rows. Two sums take the registers of half the rows.
+template <int kSums = 1>
 CORTADO_INLINE int tile_height(int64_t rows) {
-  int height = kTileRows;
+  int height = kTileRows / kSums;
   while (height > rows) height /= 2;
   return height;
 }
 
 /// Multiplies a tile of a height given by tile_height() and of width kLanes to kPanel, a whole number of vectors.
+template <int kSums = 1>
 CORTADO_INLINE void multiply_tile(int height, int64_t width, const Tile& tile) {
   const int vectors = static_cast<int>(width / kLanes);
-  if constexpr (kTileRows > 4) {
-    if (height == 8) return multiply_tile<8>(vectors, tile);
+  if constexpr (kTileRows / kSums > 4) {
+    if (height == 8) return multiply_tile<8, kSums>(vectors, tile);
   }
-  if (height == 4) return multiply_tile<4>(vectors, tile);
-  if (height == 2) return multiply_tile<2>(vectors, tile);
-  multiply_tile<1>(vectors, tile);
+  if constexpr (kTileRows / kSums > 2) {
+    if (height == 4) return multiply_tile<4, kSums>(vectors, tile);
+  }
+  if (height == 2) return multiply_tile<2, kSums>(vectors, tile);
+  multiply_tile<1, kSums>(vectors, tile);
 }
 
 }  // namespace

@@ -1,8 +1,8 @@
 // Convolution by Winograd's points, from the image to the features or back.
 //
-// Block by block of tiles: the source goes to the points, where the convolution is a product of matrices, (tile,
-// channel) by (channel, plane), and comes back as outputs. Threads take blocks of their own and never wait for each
-// other; where there are too few, they share out each of the three steps.
+// Block by block of tiles, group by group: the source goes to the points, where the convolution is a product of
+// matrices, (tile, channel) by (channel, plane), and comes back as outputs. Threads take blocks of their own and never
+// wait for each other; where there are too few, they share out each of the three steps.
 #pragma once
 
 #include "winograd_source.h"
@@ -28,9 +28,9 @@ class WinogradCorrelation {
         rooms_(images * source_.tiling.tiles() >= kTiles * threads ? threads : 1),
         bands_(images * source_.tiling.down),
         filters_(source.groups, source.channels, output.channels),
-        block_(source_.tiling.block(divide_up(bands_, rooms_), filters() > kLarge ? kTiles : kTiles / 2)),
-        source_room_{source, block_ * source_.tiling.across},
-        output_room_(output, block_ * source_.tiling.across) {}
+        block_(source_.tiling.block(divide_up(bands_, rooms_), filters() > kLarge ? kFewTiles : kTiles)),
+        source_room_{source.of_groups(1), block_ * source_.tiling.across},
+        output_room_(output.of_groups(1), block_ * source_.tiling.across) {}
 
   /// Floats that the filters take.
   int64_t filters() const { return filters_.size(source_.tiling.points()); }
@@ -48,10 +48,10 @@ class WinogradCorrelation {
   }
 
  private:
-  static constexpr int64_t kTiles = 64;       // of a block, or half of it: source and products stay in the caches
-  static constexpr int64_t kLarge = 1 << 20;  // filters, in floats, that only pay for more tiles
-
-  static constexpr int64_t kShort = 32;  // channels summed in registers with tiles of 8
+  // Tiles of a block: source and products of all threads stay in a part of the last-level cache that large filters,
+  // which pass through it, leave alone.
+  static constexpr int64_t kTiles = 32, kFewTiles = 24;
+  static constexpr int64_t kLarge = 1 << 20;  // filters, in floats, that do not stay in the caches themselves
 
   /// What works on one block.
   struct Room {
@@ -91,55 +91,52 @@ class WinogradCorrelation {
     for (int64_t c = 0; c < source_.maps.channels; ++c) room.at[c] = source_room_.at_channel(c);
     for (int64_t first = bands.begin; first < bands.end; first += block_) {
       const Part block{first, smaller(bands.end, first + block_)};
-      together([&](int thread, int threads) {
-        source_.run<Tile>(data.source, block, {0, source_.maps.groups}, source_room_, room.source,
-                          room.stage + thread * stage(), thread, threads);
-      });
-      together([&](int thread, int threads) {
-        multiply(data.filters, room, (block.end - block.begin) * source_.tiling.across, thread, threads);
-      });
-      together([&](int thread, int threads) {
-        finish<Tile, M>(data, room, block, room.stage + thread * stage(), thread, threads);
-      });
-    }
-  }
-
-  /// One product for each point, group and panel.
-  void multiply(const float* filters, const Room& room, int64_t tiles, int thread, int threads) const {
-    const Panels& panels = filters_.panels;
-    const int64_t steps = source_.tiling.tile == 8 ? larger(2, divide_up(filters_.channels, kShort)) : 1;
-    const int64_t units = filters_.groups * panels.count;
-    const Part part = part_of(source_.tiling.points() * units, thread, threads);
-    for (int64_t unit = part.begin; unit < part.end; ++unit) {
-      const int64_t point = unit / units, group = unit % units / panels.count, panel = unit % panels.count;
-      const int64_t width = panels.width(panel), begin = panels.begin(panel);
-      const float* source = room.source + point * source_room_.stride() + group * source_room_.group();
-      const float* filter = filters + point * filters_.stride() + group * filters_.group() + begin * filters_.channels;
-      float* product =
-          room.products + point * output_room_.stride() + group * output_room_.group() + begin * output_room_.tiles;
-      for (int64_t tile = 0; tile < tiles;) {
-        const int height = tile_height(tiles - tile);
-        TileRows rows{};
-        for (int i = 0; i < height; ++i) rows.row[i] = source + source_room_.at_tile(tile + i);
-        multiply_in_steps(height, width,
-                          {rows, room.at, filters_.channels, {filter, width}, {product + tile * width, width, false}},
-                          steps);
-        tile += height;
+      for (int64_t group = 0; group < output_.groups; ++group) {
+        together([&](int thread, int threads) {
+          source_.run<Tile>(data.source, block, {group, group + 1}, source_room_, room.source,
+                            room.stage + thread * stage(), thread, threads);
+        });
+        together([&](int thread, int threads) {
+          multiply<Tile>(data.filters + group * filters_.group(), room,
+                         (block.end - block.begin) * source_.tiling.across, thread, threads);
+        });
+        together([&](int thread, int threads) {
+          finish<Tile, M>(data, room, block, group, room.stage + thread * stage(), thread, threads);
+        });
       }
     }
   }
 
+  /// One product for each point and panel.
+  template <int Tile>
+  void multiply(const float* filters, const Room& room, int64_t tiles, int thread, int threads) const {
+    const Panels& panels = filters_.panels;
+    const int64_t channels = filters_.channels;
+    const Part part = part_of(points_of(Tile) * panels.count, thread, threads);
+    const auto filters_at = [&](int64_t unit) {
+      return filters + unit / panels.count * filters_.stride() + panels.begin(unit % panels.count) * channels;
+    };
+    for (int64_t unit = part.begin; unit < part.end; ++unit) {
+      const int64_t point = unit / panels.count, panel = unit % panels.count, width = panels.width(panel);
+      const float* source = room.source + point * source_room_.stride();
+      float* product = room.products + point * output_room_.stride() + panels.begin(panel) * output_room_.tiles;
+      const int64_t next = unit + 1 < part.end ? unit + 1 : part.begin;
+      multiply_point<Tile>(tiles, width, {{}, room.at, channels, {filters_at(unit), width}, {product, width, false}},
+                           filters_at(next), panels.width(next % panels.count) * channels / 16,
+                           [&](int64_t tile) { return source + source_room_.at_tile(tile); });
+    }
+  }
+
   template <int Tile, int M>
-  void finish(const WinogradData& data, const Room& room, const Part& block, float* stage, int thread,
+  void finish(const WinogradData& data, const Room& room, const Part& block, int64_t group, float* stage, int thread,
               int threads) const {
-    const int64_t vectors = output_.groups * output_.vectors();
+    const int64_t vectors = output_.vectors();
     const Part part = part_of((block.end - block.begin) * vectors, thread, threads);
     for (int64_t unit = part.begin; unit < part.end; ++unit) {
-      const int64_t band = unit / vectors, group = unit % vectors / output_.vectors(),
-                    vector = unit % output_.vectors();
+      const int64_t band = unit / vectors, vector = unit % vectors;
       const int64_t image = (block.begin + band) / source_.tiling.down,
                     top = (block.begin + band) % source_.tiling.down * M;
-      const float* from = room.products + output_room_.at(group, vector, band * source_.tiling.across);
+      const float* from = room.products + output_room_.at(0, vector, band * source_.tiling.across);
       const Vf bias = data.bias == nullptr
                           ? zero()
                           : load_part(data.bias + group * output_.channels + vector * kLanes, output_.lanes(vector));

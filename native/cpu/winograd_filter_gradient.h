@@ -44,12 +44,10 @@ class WinogradFilterGradient {
   }
 
  private:
-  static constexpr int64_t kSmall = 1 << 17;  // sums, in floats, that every thread may have to itself
+  static constexpr int64_t kSmall = 1 << 18;  // sums, in floats, that every thread may have to itself
   static constexpr int64_t kLarge = 3 << 19;  // sums that are fetched from the last-level cache or beyond it
   // Tiles of a block: few of them stay near; many, and large sums are fetched less often.
-  static constexpr int64_t kFewTiles = 96, kManyTiles = 192;
-
-  static constexpr int64_t kShort = 32;  // tiles summed in registers where they are of 8
+  static constexpr int64_t kFewTiles = 48, kManyTiles = 96;
 
   enum class Split { groups, batch, steps };
 
@@ -128,7 +126,7 @@ class WinogradFilterGradient {
         open<Tile, M>(features, room, block, share.groups, stage, thread, threads);
       });
       together([&](int thread, int threads) {
-        add(room, (block.end - block.begin) * source_.tiling.across, first > share.bands.begin, thread, threads);
+        add<Tile>(room, (block.end - block.begin) * source_.tiling.across, first > share.bands.begin, thread, threads);
       });
     }
   }
@@ -157,11 +155,11 @@ class WinogradFilterGradient {
   }
 
   /// sums(channel, filter) (+)= sum over tiles of source(tile, channel) * features(tile, filter), point by point.
+  template <int Tile>
   void add(const Room& room, int64_t tiles, bool more, int thread, int threads) const {
     const Panels& panels = filters_.panels;
-    const int64_t steps = source_.tiling.tile == 8 ? divide_up(tiles, kShort) : 1;
     const int64_t units = filters_.groups * panels.count, channels = filters_.channels;
-    const Part part = part_of(source_.tiling.points() * units, thread, threads);
+    const Part part = part_of(points_of(Tile) * units, thread, threads);
     for (int64_t unit = part.begin; unit < part.end; ++unit) {
       const int64_t point = unit / units, group = unit % units / panels.count, panel = unit % panels.count;
       const int64_t width = panels.width(panel), begin = panels.begin(panel);
@@ -169,14 +167,8 @@ class WinogradFilterGradient {
       const float* features =
           room.features + point * feature_room_.stride() + group * feature_room_.group() + begin * feature_room_.tiles;
       float* sums = room.sums + point * filters_.stride() + group * filters_.group() + begin * channels;
-      for (int64_t channel = 0; channel < channels;) {
-        const int height = tile_height(channels - channel);
-        TileRows rows{};
-        for (int i = 0; i < height; ++i) rows.row[i] = source + source_room_.at_channel(channel + i);
-        multiply_in_steps(height, width,
-                          {rows, room.at, tiles, {features, width}, {sums + channel * width, width, more}}, steps);
-        channel += height;
-      }
+      multiply_point<Tile>(channels, width, {{}, room.at, tiles, {features, width}, {sums, width, more}}, nullptr, 0,
+                           [&](int64_t channel) { return source + source_room_.at_channel(channel); });
     }
   }
 

@@ -18,6 +18,7 @@ struct Maps {
   int64_t groups, channels, height, width;
 
   CORTADO_INLINE int64_t plane() const { return height * width; }
+  CORTADO_INLINE Maps of_groups(int64_t count) const { return {count, channels, height, width}; }
   CORTADO_INLINE int64_t vectors() const { return divide_up(channels, kLanes); }
   /// Where the planes of vector `vector` of a group begin, and how many there are.
   CORTADO_INLINE int64_t at(int64_t image, int64_t group, int64_t vector) const {
@@ -88,16 +89,31 @@ struct FilterRoom {
   CORTADO_INLINE int64_t size(int64_t points) const { return points * stride(); }
 };
 
-/// multiply_tile in `steps` sums: tiles of 8 lose most where sums in registers are long.
-inline void multiply_in_steps(int height, int64_t width, const Tile& whole, int64_t steps) {
-  for (int64_t step = 0; step < steps; ++step) {
-    const Part depth = part_of(whole.depth, step, steps);
-    Tile tile = whole;
-    tile.at += depth.begin;
-    tile.depth = depth.end - depth.begin;
-    tile.b.data += depth.begin * whole.b.stride;
-    tile.c.add = whole.c.add || step > 0;
-    multiply_tile(height, width, tile);
+/// The product of one point, C (+)= A B, tile by tile; row(i) is where row i of A begins. The panel of `lines` cache
+/// lines that comes after B is called to the second-level cache meanwhile, from `next` on. Tiles of 8 pixels lose most
+/// where sums are long: theirs are of kShort addends at most, two at a time.
+template <int Pixels, class Row>
+CORTADO_INLINE void multiply_point(int64_t rows, int64_t width, const Tile& whole, const float* next, int64_t lines,
+                                   const Row& row) {
+  constexpr int kSums = Pixels == 8 ? 2 : 1, kShort = 32, kLine = 16;
+  const int64_t steps = kSums == 1 ? 1 : divide_up(whole.depth, kSums * kShort);
+  Tile tile = whole;
+  tile.b.ahead_stride = kLine;
+  for (int64_t first = 0, line = 0; first < rows;) {
+    const int height = tile_height<kSums>(rows - first);
+    for (int i = 0; i < height; ++i) tile.a.row[i] = row(first + i);
+    tile.c.data = whole.c.data + first * whole.c.stride;
+    for (int64_t step = 0; step < steps; ++step) {
+      const Part depth = part_of(whole.depth, step, steps);
+      tile.at = whole.at + depth.begin;
+      tile.depth = depth.end - depth.begin;
+      tile.b.data = whole.b.data + depth.begin * whole.b.stride;
+      tile.b.ahead = line + tile.depth <= lines ? next + line * kLine : nullptr;
+      tile.c.add = whole.c.add || step > 0;
+      multiply_tile<kSums>(height, width, tile);
+      line += tile.depth;
+    }
+    first += height;
   }
 }
 
