@@ -1,19 +1,24 @@
+import { count } from '../shape.js';
 import { rootOf, type Check, type Program, type Ref, type Step } from '../program.js';
+import type { Target } from './target.js';
 
 /**
  * Looks for NaN and infinity in tensors as soon as they are there: in those that guard a commit, or with `all` in every
  * input and result, so that the first layer that has some can be named.
  */
-export function checkFinite(program: Program, all: boolean): Program {
+export function checkFinite(program: Program, all: boolean, target: Target): Program {
   const refs = program.refs.slice();
   const checks: Check[] = [];
   const steps: Step[] = [];
-  const look = (ref: Ref, label: string): void => {
+  const look = (ref: Ref, label: string, maker?: Step): void => {
     const flag: Ref = { id: refs.length, shape: [1], dtype: 'i32', place: { kind: 'work' }, label: `${label}.finite` };
     refs.push(flag);
     checks.push({ flag, label, at: steps.length });
-    const step = { kernel: 'non_finite', label: flag.label, inputs: [ref], outputs: [flag] };
-    steps.push({ ...step, attributes: {}, inPlace: false });
+    const product = target.kernels.has('non_finite_product') && productOf(ref, maker);
+    const step: Step = product
+      ? { ...product, label: flag.label, outputs: [flag], inPlace: false }
+      : { kernel: 'non_finite', label: flag.label, inputs: [ref], outputs: [flag], attributes: {}, inPlace: false };
+    steps.push(step);
   };
   const guarded = new Set(program.guarded.map(({ id }) => rootOf(program.views, id)));
   const wanted = (ref: Ref): boolean => ref.dtype === 'f32' && (all || guarded.has(rootOf(program.views, ref.id)));
@@ -23,7 +28,19 @@ export function checkFinite(program: Program, all: boolean): Program {
   }
   for (const step of program.steps) {
     steps.push(step);
-    for (const ref of step.outputs) if (ref && wanted(ref)) look(ref, step.label);
+    for (const ref of step.outputs) if (ref && wanted(ref)) look(ref, step.label, step);
   }
   return { ...program, refs, steps, checks, results: [...program.results, ...checks.map((c) => c.flag)] };
+}
+
+/**
+ * The look at a tensor that is a product: small factors cannot make infinity, which spares one at the large gradients of
+ * dense weights. Undefined for others.
+ */
+function productOf(ref: Ref, maker: Step | undefined): Pick<Step, 'kernel' | 'inputs' | 'attributes'> | undefined {
+  const dense = maker?.kernel === 'dense_wgrad' || maker?.kernel === 'dense_bf16_wgrad';
+  if (!dense || ref !== maker.outputs[0]) return undefined;
+  const [x, dy] = maker.inputs;
+  const terms = count(dy!.shape) / ref.shape[maker.attributes.transpose ? 1 : 0]!;
+  return { kernel: 'non_finite_product', inputs: [ref, x, dy], attributes: { terms } };
 }

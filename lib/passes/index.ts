@@ -6,7 +6,7 @@ import { keepPrepared } from './keep.js';
 import { packFilters } from './pack.js';
 import { multiplyAsBf16, storeAsInt8, type Precision } from './precision.js';
 import { prune } from './prune.js';
-import { CPU, type Target } from './target.js';
+import { CPU, PLAIN, type Target } from './target.js';
 import { useWinograd } from './winograd.js';
 
 export { CPU_PRECISIONS, type Precision } from './precision.js';
@@ -26,10 +26,12 @@ export interface Settings {
 /** Rewrites a program so that it gives the same results sooner; with `finite`, it looks for NaN everywhere on the way. */
 export function optimize(program: Program, settings: Settings, finite = false): Program {
   const pruned = prune(program);
-  return checkFinite(settings.passes === 'none' ? pruned : rewrite(pruned, settings), finite);
+  if (settings.passes === 'none') return checkFinite(pruned, finite, PLAIN);
+  const target = settings.target ?? CPU;
+  return checkFinite(rewrite(pruned, settings.precision, target), finite, target);
 }
 
-function rewrite(program: Program, { precision, target = CPU }: Settings): Program {
+function rewrite(program: Program, precision: Precision, target: Target): Program {
   const has = (kernel: string): boolean => target.kernels.has(kernel);
   let fast = fuseRelu(program);
   if (has('lrn_maxPool')) fast = fuseLrnPool(fast);

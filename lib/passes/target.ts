@@ -11,6 +11,7 @@ export const CPU: Target = {
     ...['dense_bf16', 'dense_bf16_dgrad', 'dense_bf16_wgrad', 'to_bf16'],
     ...['dense_int8', 'to_int8'],
     ...['lrn_maxPool', 'lrn_maxPool_grad'],
+    'non_finite_product',
     ...['winograd_filters', 'conv2d_winograd', 'conv2d_winograd_dgrad', 'conv2d_winograd_wgrad'],
   ]),
 };

@@ -1,6 +1,17 @@
 /** Two nets over one set of parameters, and steps that must not happen. */
 import assert from 'node:assert/strict';
-import { compile, dense, dropout, graph, input, sgd, softmax, softmaxLoss } from '../../lib/index.js';
+import {
+  compile,
+  constant,
+  dense,
+  dropout,
+  euclideanLoss,
+  graph,
+  input,
+  sgd,
+  softmax,
+  softmaxLoss,
+} from '../../lib/index.js';
 import { labels, noise, tiny } from '../support/nets.js';
 
 const solver = sgd({ rate: 0.1, momentum: 0.9 });
@@ -77,6 +88,22 @@ describe('a step whose loss or gradients are not finite', () => {
       assert.deepEqual(await model.weights(), weights);
       assert.deepEqual((await model.solverState()).history, state.history);
       assert.equal(model.iteration, 1);
+    });
+  }
+
+  for (const [name, x, finite] of [
+    ['overflows', [[1e25], [1e25]], false],
+    ['could, by its factors, but does not', [[1e25], [0]], true],
+  ] as const) {
+    it(`${finite ? 'happens' : 'is refused'} where the gradient of a dense weight ${name}`, async () => {
+      const net = graph({ x: input([1]), target: input([1]) }, ({ x, target }) => ({
+        loss: euclideanLoss(dense(x, { name: 'fc', units: 1, params: { weight: { filler: constant(0) } } }), target),
+      }));
+      await using model = await compile(net, { batch: 2, solver: sgd({ rate: 0.1 }) });
+      const feeds = { x: Float32Array.from(x.flat()), target: Float32Array.of(0, 1e18) };
+      if (finite) await model.step(feeds);
+      else await assert.rejects(model.step(feeds), { code: 'NOT_FINITE', message: /^fc.wgrad: .*infin/ });
+      assert.equal((await model.weights())['fc.bias']!.data[0]! > 0, finite);
     });
   }
 });
