@@ -11,18 +11,24 @@
 
 namespace cortado::CORTADO_ISA {
 
-/// Sum of squares at one place of `rows` channels; Rows is their number when it is known to the compiler, else 0.
-template <int Rows>
-CORTADO_INLINE Vf squares(const float* x, int64_t rows, int64_t pitch, int64_t lanes) {
-  Vf total = zero();
-  if constexpr (Rows > 0) rows = Rows;
-#pragma GCC unroll 5
-  for (int64_t i = 0; i < rows; ++i) {
-    const Vf v = load_lanes(x + i * pitch, lanes);
-    total = fma(v, v, total);
+/// sum[i] = row[i] + ... + row[i + 4], of their squares if kSquares: the windows of four channels that follow each other,
+/// from one load of each row. Multiply-adds are spelled out, since the compiler would choose some here and others there.
+template <bool kSquares>
+struct FourWindows {
+  Vf sum[4];
+  CORTADO_INLINE explicit FourWindows(const Vf (&row)[8]) {
+    const Vf third = two(row[3], row[4]);
+    const Vf left = two(row[1], row[2]) + third, right = third + two(row[5], row[6]);
+    sum[0] = plus(left, row[0]);
+    sum[1] = plus(left, row[5]);
+    sum[2] = plus(right, row[2]);
+    sum[3] = plus(right, row[7]);
   }
-  return total;
-}
+
+ private:
+  CORTADO_INLINE static Vf plus(Vf total, Vf v) { return kSquares ? fma(v, v, total) : total + v; }
+  CORTADO_INLINE static Vf two(Vf a, Vf b) { return plus(kSquares ? a * a : a, b); }
+};
 
 /// What forward and backward share: extents and the window.
 struct LrnShape {
@@ -43,6 +49,8 @@ struct LrnShape {
   }
 
   int64_t size() const { return 2 * half + 1; }
+  /// How many channels from c on are taken together: four, or one at the edges and with windows of another size.
+  int64_t together(int64_t c) const { return half == 2 && c >= 2 && c + 6 <= channels ? 4 : 1; }
   int64_t first(int64_t c) const { return c > half ? c - half : 0; }
   int64_t last(int64_t c) const { return c + half < channels - 1 ? c + half : channels - 1; }
 
@@ -57,27 +65,40 @@ struct LrnShape {
     });
   }
 
-  /// f(pixel, lanes, s) along a tile of channel c whose first channel is at x.
+  /// f(i, pixel, lanes, x, s) along a tile, whose first channel is at x, for each channel c + i of together(c).
   template <class F>
   CORTADO_INLINE void for_scales(const float* x, int64_t c, int64_t n, const F& f) const {
-    const int64_t from = first(c), rows = last(c) - from + 1;
-    const float* top = x + from * pixels;
-    if (rows == 5) return scales<5>(top, rows, n, f);
-    if (rows == 3) return scales<3>(top, rows, n, f);
-    scales<0>(top, rows, n, f);
+    const Vf a = splat(factor), b = splat(k);
+    if (together(c) > 1) {
+      for_vectors(n, [&](int64_t j, int64_t lanes) {
+        Vf row[8];
+#pragma GCC unroll 8
+        for (int i = 0; i < 8; ++i) row[i] = load_lanes(x + (c - 2 + i) * pixels + j, lanes);
+        // The next channels' windows end with these.
+#pragma GCC unroll 4
+        for (int i = 6; i < 10; ++i) __builtin_prefetch(x + (c + i) * pixels + j);
+        const FourWindows<true> windows(row);
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; ++i) f(int64_t{i}, j, lanes, row[2 + i], fma(a, windows.sum[i], b));
+      });
+    } else {
+      for_vectors(n, [&](int64_t j, int64_t lanes) {
+        Vf total = zero();
+        for (int64_t row = first(c); row <= last(c); ++row) {
+          const Vf v = load_lanes(x + row * pixels + j, lanes);
+          total = fma(v, v, total);
+        }
+        f(int64_t{0}, j, lanes, load_lanes(x + c * pixels + j, lanes), fma(a, total, b));
+      });
+    }
   }
 
- private:
-  template <int Rows, class F>
-  CORTADO_INLINE void scales(const float* top, int64_t rows, int64_t n, const F& f) const {
-    const Vf a = splat(factor), b = splat(k);
+  /// f(offset, lanes) for the vectors of n elements. Lanes beyond them have s = k, perhaps 0: they are never stored.
+  template <class F>
+  CORTADO_INLINE static void for_vectors(int64_t n, const F& f) {
     int64_t j = 0;
-    for (; j + kLanes <= n; j += kLanes) {
-      __builtin_prefetch(top + rows * pixels + j);  // the next channel's window ends with it
-      f(j, int64_t{kLanes}, fma(a, squares<Rows>(top + j, rows, pixels, kLanes), b));
-    }
-    // Lanes beyond the tile have s = k, perhaps 0: they are never stored.
-    if (j < n) f(j, n - j, fma(a, squares<Rows>(top + j, rows, pixels, n - j), b));
+    for (; j + kLanes <= n; j += kLanes) f(j, int64_t{kLanes});
+    if (j < n) f(j, n - j);
   }
 };
 
@@ -93,11 +114,10 @@ struct Lrn {
   void run(const Run& run) const {
     with_power(shape.beta, [&](auto power) {
       shape.for_tiles(run.threads, [&](int, int64_t at, int64_t n) {
-        for (int64_t c = 0; c < shape.channels; ++c) {
-          const float* own = x.f32() + at + c * shape.pixels;
+        for (int64_t c = 0; c < shape.channels; c += shape.together(c)) {
           float* to = y.f32() + at + c * shape.pixels;
-          shape.for_scales(x.f32() + at, c, n, [&](int64_t j, int64_t lanes, Vf s) {
-            store_lanes(to + j, load_lanes(own + j, lanes) * power(s).power, lanes);
+          shape.for_scales(x.f32() + at, c, n, [&](int64_t i, int64_t j, int64_t lanes, Vf own, Vf s) {
+            store_lanes(to + i * shape.pixels + j, own * power(s).power, lanes);
           });
         }
       });
@@ -105,55 +125,74 @@ struct Lrn {
   }
 };
 
-/// dx = dy s^-beta - 2 alpha beta / size * x * (sum of dy x s^(-beta - 1) over the window) of one tile of pixels, whose
+/// dx = dy s^-beta - 2 alpha beta / size * x * (sum of dy x s^(-beta - 1) over the window) of one tile of n pixels, whose
 /// first channel is at x and dx; with relu, 0 where x is not above 0. Channels enter in turn and are finished once
-/// their window has; `terms` is a ring of the last `size` rows of the sum's terms, `pitch` floats each.
+/// their window has; `terms` is a ring of the last rows of the sum's terms, `pitch` floats each.
 struct LrnSlope {
   const LrnShape& shape;
   const float* x;
   float *dx, *terms;
-  int64_t pitch;
+  int64_t n, pitch;
   bool relu;
 
-  /// The first term of dx, and this channel's part of its neighbours' sums. dy is the channel's row.
+  /// Rows of the ring: four channels may have entered that the window of the first of the four before them lacks.
+  static int64_t ring(const LrnShape& shape) { return shape.size() + 7; }
+
+  /// The first term of dx, and these channels' part of their neighbours' sums. dy is the row of the first of
+  /// together(c) channels, `stride` floats before the next.
   template <class Power>
-  CORTADO_INLINE void enter(const Power& power, const float* dy, int64_t n, int64_t c) const {
-    const int64_t own = c * shape.pixels;
-    float* row = terms + c % shape.size() * pitch;
-    shape.for_scales(x, c, n, [&](int64_t j, int64_t lanes, Vf s) {
+  CORTADO_INLINE void enter(const Power& power, const float* dy, int64_t stride, int64_t c) const {
+    shape.for_scales(x, c, n, [&](int64_t i, int64_t j, int64_t lanes, Vf own, Vf s) {
       const Scaled scaled = power(s);
-      const Vf direct = load_lanes(dy + j, lanes) * scaled.power;
-      store_lanes(dx + own + j, direct, lanes);
-      store(row + j, direct * load_lanes(x + own + j, lanes) * scaled.inverse);
+      const Vf direct = load_lanes(dy + i * stride + j, lanes) * scaled.power;
+      store_lanes(dx + (c + i) * shape.pixels + j, direct, lanes);
+      store(term(c + i) + j, direct * own * scaled.inverse);
     });
   }
 
-  CORTADO_INLINE void finish(int64_t n, int64_t c) const {
-    const int64_t rows = shape.last(c) - shape.first(c) + 1;
-    if (rows == 5) return add_second<5>(n, c);
-    if (rows == 3) return add_second<3>(n, c);
-    add_second<0>(n, c);
+  /// Adds the second term to the channels from c on whose windows lie before channel `entered`; returns the first that
+  /// is left.
+  CORTADO_INLINE int64_t finish(int64_t c, int64_t entered) const {
+    while (c < shape.channels && shape.last(c + shape.together(c) - 1) < entered) {
+      if (shape.together(c) > 1) {
+        add_four(c);
+      } else {
+        add_one(c);
+      }
+      c += shape.together(c);
+    }
+    return c;
   }
 
  private:
-  /// The second term of dx. Rows of the window are known to the compiler or, where Rows is 0, found one by one.
-  template <int Rows>
-  CORTADO_INLINE void add_second(int64_t n, int64_t c) const {
-    const int64_t own = c * shape.pixels, first = shape.first(c), last = shape.last(c);
-    const Vf factor = splat(-2 * shape.factor * shape.beta);
-    const Vf least = relu ? zero() : splat(-HUGE_VALF);
-    const float* rows[Rows > 0 ? Rows : 1];
-    for (int i = 0; i < Rows; ++i) rows[i] = terms + (first + i) % shape.size() * pitch;
-    for (int64_t j = 0; j < n; j += kLanes) {
-      const int64_t lanes = n - j < kLanes ? n - j : kLanes;
+  CORTADO_INLINE float* term(int64_t c) const { return terms + c % ring(shape) * pitch; }
+
+  CORTADO_INLINE void add_four(int64_t c) const {
+    const float* rows[8];
+    for (int i = 0; i < 8; ++i) rows[i] = term(c - 2 + i);
+    LrnShape::for_vectors(n, [&](int64_t j, int64_t lanes) {
+      Vf row[8];
+#pragma GCC unroll 8
+      for (int i = 0; i < 8; ++i) row[i] = load(rows[i] + j);
+      const FourWindows<false> windows(row);
+#pragma GCC unroll 4
+      for (int i = 0; i < 4; ++i) add(c + i, j, lanes, windows.sum[i]);
+    });
+  }
+
+  CORTADO_INLINE void add_one(int64_t c) const {
+    LrnShape::for_vectors(n, [&](int64_t j, int64_t lanes) {
       Vf total = zero();
-#pragma GCC unroll 5
-      for (int i = 0; i < Rows; ++i) total += load(rows[i] + j);
-      for (int64_t i = first; Rows == 0 && i <= last; ++i) total += load(terms + i % shape.size() * pitch + j);
-      float* to = dx + own + j;
-      const Vf source = load_lanes(x + own + j, lanes), whole = fma(factor * source, total, load_lanes(to, lanes));
-      store_lanes(to, select(source > least, whole, zero()), lanes);
-    }
+      for (int64_t row = shape.first(c); row <= shape.last(c); ++row) total += load(term(row) + j);
+      add(c, j, lanes, total);
+    });
+  }
+
+  CORTADO_INLINE void add(int64_t c, int64_t j, int64_t lanes, Vf total) const {
+    const Vf factor = splat(-2 * shape.factor * shape.beta), least = relu ? zero() : splat(-HUGE_VALF);
+    float* to = dx + c * shape.pixels + j;
+    const Vf source = load_lanes(x + c * shape.pixels + j, lanes);
+    store_lanes(to, select(source > least, fma(factor * source, total, load_lanes(to, lanes)), zero()), lanes);
   }
 };
 
@@ -164,24 +203,25 @@ struct LrnGrad {
 
   explicit LrnGrad(Prepare& step) : dy(step.in(0)), x(step.in(1)), dx(step.out(0)), shape(step, x) {
     step.expect(holds(dy, x.size()) && holds(dx, x.size()), "tensors of one size");
-    step.scratch(static_cast<size_t>(step.threads() * ring()) * sizeof(float));
+    step.scratch(static_cast<size_t>(step.threads() * room()) * sizeof(float));
   }
 
   void run(const Run& run) const {
     with_power(shape.beta, [&](auto power) {
       shape.for_tiles(run.threads, [&](int thread, int64_t at, int64_t n) {
-        float* terms = static_cast<float*>(run.scratch) + thread * ring();
-        const LrnSlope slope{shape, x.f32() + at, dx.f32() + at, terms, shape.tile, false};
-        for (int64_t c = 0; c < shape.channels + shape.half; ++c) {
-          if (c < shape.channels) slope.enter(power, dy.f32() + at + c * shape.pixels, n, c);
-          if (c >= shape.half) slope.finish(n, c - shape.half);
+        float* terms = static_cast<float*>(run.scratch) + thread * room();
+        const LrnSlope slope{shape, x.f32() + at, dx.f32() + at, terms, n, shape.tile, false};
+        int64_t finished = 0;
+        for (int64_t c = 0; c < shape.channels; c += shape.together(c)) {
+          slope.enter(power, dy.f32() + at + c * shape.pixels, shape.pixels, c);
+          finished = slope.finish(finished, c + shape.together(c));
         }
       });
     });
   }
 
  private:
-  int64_t ring() const { return padded(shape.size() * shape.tile); }
+  int64_t room() const { return padded(LrnSlope::ring(shape) * shape.tile); }
 };
 
 }  // namespace cortado::CORTADO_ISA

@@ -18,14 +18,14 @@ struct LrnMaxPool {
 
   explicit LrnMaxPool(Prepare& step)
       : x(step.in(0)), y(step.out(0)), code(step.out(1)), lrn(step, x), pool(step, x, y) {
-    constexpr int64_t kPixels = 1024;  // with a window of channels, in the first-level cache
+    constexpr int64_t kPixels = 1024;  // of a channel; four of them are on their way
     const int64_t outputs = pool.planes * pool.oh * pool.ow;
     step.expect(holds(y, outputs) && may_hold(code, outputs, DType::u8) && pool.kernel_h * pool.kernel_w <= 256,
                 "a maximum and a code for every window");
     const int64_t rows = (kPixels / pool.w - pool.kernel_h) / pool.stride_h + 1;
     band = rows < 1 ? 1 : rows < pool.oh ? rows : pool.oh;
     bands = (pool.oh + band - 1) / band;
-    step.scratch(static_cast<size_t>(step.threads() * line()) * sizeof(float));
+    step.scratch(static_cast<size_t>(step.threads() * kPlanes * line()) * sizeof(float));
   }
 
   void run(const Run& run) const {
@@ -33,34 +33,39 @@ struct LrnMaxPool {
     with_power(lrn.beta, [&](auto power) {
       with_window(pool, [&]<int Stride, int Width>(Lanes<Stride, Width>) {
         for_numbered_slices(run.threads, tiles, grain_of(work), [&](int thread, int64_t begin, int64_t end) {
-          float* plane = static_cast<float*>(run.scratch) + thread * line();
-          for (int64_t i = begin; i < end; ++i) tile<Stride, Width>(power, i / bands, i % bands * band, plane);
+          float* planes = static_cast<float*>(run.scratch) + thread * kPlanes * line();
+          for (int64_t i = begin; i < end; ++i) tile<Stride, Width>(power, i / bands, i % bands * band, planes);
         });
       });
     });
   }
 
  private:
+  static constexpr int64_t kPlanes = 4;  // channels taken together
+
   /// Floats of the rows that a band of outputs sees.
   int64_t line() const { return padded(((band - 1) * pool.stride_h + pool.kernel_h) * pool.w); }
 
   template <int Stride, int Width, class Power>
-  void tile(const Power& power, int64_t image, int64_t first, float* plane) const {
+  void tile(const Power& power, int64_t image, int64_t first, float* planes) const {
     const int64_t last = first + band < pool.oh ? first + band : pool.oh;
     const WindowSpan above(first, pool.h, pool.kernel_h, pool.stride_h, pool.pad_h);
     const WindowSpan below(last - 1, pool.h, pool.kernel_h, pool.stride_h, pool.pad_h);
     const int64_t top = above.start + above.first, n = (below.start + below.last - top) * pool.w;
     const float* from = x.f32() + image * lrn.channels * lrn.pixels + top * pool.w;
     const Interior inner(pool);
-    for (int64_t c = 0; c < lrn.channels; ++c) {
-      lrn.for_scales(from, c, n, [&](int64_t j, int64_t lanes, Vf s) {
-        store_lanes(plane + j, load_lanes(from + c * lrn.pixels + j, lanes) * power(s).power, lanes);
+    for (int64_t c = 0; c < lrn.channels; c += lrn.together(c)) {
+      lrn.for_scales(from, c, n, [&](int64_t i, int64_t j, int64_t lanes, Vf own, Vf s) {
+        store_lanes(planes + i * line() + j, own * power(s).power, lanes);
       });
-      for (int64_t oh = first; oh < last; ++oh) {
-        WindowSpan rows(oh, pool.h, pool.kernel_h, pool.stride_h, pool.pad_h);
-        rows.start -= top;
-        const int64_t at = ((image * lrn.channels + c) * pool.oh + oh) * pool.ow;
-        MaxRow<Stride, Width, uint8_t>{pool, plane, rows, y.f32() + at, code ? code.u8() + at : nullptr}.all(inner);
+      for (int64_t i = 0; i < lrn.together(c); ++i) {
+        for (int64_t oh = first; oh < last; ++oh) {
+          WindowSpan rows(oh, pool.h, pool.kernel_h, pool.stride_h, pool.pad_h);
+          rows.start -= top;
+          const int64_t at = ((image * lrn.channels + c + i) * pool.oh + oh) * pool.ow;
+          MaxRow<Stride, Width, uint8_t>{pool, planes + i * line(), rows, y.f32() + at, code ? code.u8() + at : nullptr}
+              .all(inner);
+        }
       }
     }
   }
@@ -93,31 +98,35 @@ struct LrnMaxPoolGrad {
       for_numbered_slices(run.threads, lrn.images, 1, [&](int thread, int64_t begin, int64_t end) {
         const Margins margins(pool);
         float* memory = static_cast<float*>(run.scratch) + thread * room();
-        float* plane = memory + gather_floats(pool, true);
+        float* planes = memory + gather_floats(pool, true);
         margins.clear(memory);
-        for (int64_t i = begin; i < end; ++i) image(power, margins, i, memory, plane, plane + padded(lrn.pixels));
+        for (int64_t i = begin; i < end; ++i)
+          image(power, margins, i, memory, planes, planes + kPlanes * padded(lrn.pixels));
       });
     });
   }
 
  private:
+  static constexpr int64_t kPlanes = 4;  // channels taken together
+
   int64_t room() const {
-    return gather_floats(pool, true) + padded(lrn.pixels) + padded(lrn.size() * padded(lrn.pixels));
+    return gather_floats(pool, true) + (kPlanes + LrnSlope::ring(lrn)) * padded(lrn.pixels);
   }
 
   template <class Power>
-  void image(const Power& power, const Margins& margins, int64_t image, float* memory, float* plane,
+  void image(const Power& power, const Margins& margins, int64_t image, float* memory, float* planes,
              float* terms) const {
-    const int64_t at = image * lrn.channels * lrn.pixels, outputs = pool.oh * pool.ow;
-    const LrnSlope slope{lrn, x.f32() + at, dx.f32() + at, terms, padded(lrn.pixels), relu};
-    for (int64_t c = 0; c < lrn.channels + lrn.half; ++c) {
-      if (c < lrn.channels) {
-        const int64_t from = (image * lrn.channels + c) * outputs;
+    const int64_t at = image * lrn.channels * lrn.pixels, outputs = pool.oh * pool.ow, pitch = padded(lrn.pixels);
+    const LrnSlope slope{lrn, x.f32() + at, dx.f32() + at, terms, lrn.pixels, pitch, relu};
+    int64_t finished = 0;
+    for (int64_t c = 0; c < lrn.channels; c += lrn.together(c)) {
+      for (int64_t i = 0; i < lrn.together(c); ++i) {
+        const int64_t from = (image * lrn.channels + c + i) * outputs;
         margins.copy(pool, memory, dy.f32() + from, code.u8() + from);
-        gather_plane<true>(pool, margins, memory, plane);
-        slope.enter(power, plane, lrn.pixels, c);
+        gather_plane<true>(pool, margins, memory, planes + i * pitch);
       }
-      if (c >= lrn.half) slope.finish(lrn.pixels, c - lrn.half);
+      slope.enter(power, planes, pitch, c);
+      finished = slope.finish(finished, c + lrn.together(c));
     }
   }
 };

@@ -32,6 +32,33 @@ CORTADO_INLINE Vf load_strided(const float* p, int64_t stride, int64_t n) {
   }
 }
 
+/// p[0], p[2] ..., p[1], p[3] ... and p[2], p[4] ...: the three taps of n windows, from half the loads.
+template <int... I>
+CORTADO_INLINE void load_pairs(const float* p, int64_t n, Vf (&tap)[3], Lanes<I...>) {
+  const int64_t reach = 2 * n + 1;
+  const bool whole = n == kLanes;
+  const Vf a = reach >= kLanes ? load(p) : load_part(p, reach);
+  const Vf b = whole ? load(p + kLanes) : reach > kLanes ? load_part(p + kLanes, reach - kLanes) : zero();
+  const Vf last = whole ? load(p + kLanes + 1) : zero();  // its last lane is p[2 kLanes]
+  tap[0] = shuffle<(2 * I)...>(a, b);
+  tap[1] = shuffle<(2 * I + 1)...>(a, b);
+  tap[2] = shuffle<(I + 1 < kLanes ? I + 1 : 2 * kLanes - 1)...>(tap[0], last);
+}
+
+/// f(column, numbers) for the taps of n windows that begin `stride` apart in a row.
+template <int Stride, int Width, class F>
+CORTADO_INLINE void each_tap(const float* row, int64_t stride, int64_t width, int64_t n, const F& f) {
+  if constexpr (Stride == 2 && Width == 3) {
+    Vf tap[3];
+    load_pairs(row, n, tap, AllLanes{});
+#pragma GCC unroll 3
+    for (int c = 0; c < 3; ++c) f(int64_t{c}, tap[c]);
+  } else {
+#pragma GCC unroll 3
+    for (int64_t c = 0; c < (Width > 0 ? Width : width); ++c) f(c, load_strided<Stride>(row + c, stride, n));
+  }
+}
+
 using Bytes = uint8_t __attribute__((vector_size(kLanes)));
 
 CORTADO_INLINE void store_codes(uint8_t* p, Vi v, int64_t n) {
@@ -99,13 +126,11 @@ struct MaxRow {
       Vi at = splat(static_cast<int32_t>(rows.first * s.kernel_w));
       for (int64_t r = rows.first; r < rows.last; ++r) {
         const float* row = x + (rows.start + r) * s.w + ow * s.stride_w - s.pad_w;
-#pragma GCC unroll 3
-        for (int64_t c = 0; c < (Width > 0 ? Width : s.kernel_w); ++c) {
-          const Vf v = load_strided<Stride>(row + c, s.stride_w, n);
+        each_tap<Stride, Width>(row, s.stride_w, s.kernel_w, n, [&](int64_t c, Vf v) {
           const Vi more = v > best;
           best = select(more, v, best);
           if (code) at = select(more, splat(static_cast<int32_t>(r * s.kernel_w + c)), at);
-        }
+        });
       }
       if (y) store_lanes(y + ow, best, n);
       if (code) store_codes(code + ow, at, n);
@@ -241,9 +266,7 @@ struct AveragePool {
       Vf total = zero();
       for (int64_t r = rows.first; r < rows.last; ++r) {
         const float* row = from + (rows.start + r) * shape.w + ow * shape.stride_w - shape.pad_w;
-#pragma GCC unroll 3
-        for (int64_t c = 0; c < (Width > 0 ? Width : shape.kernel_w); ++c)
-          total += load_strided<Stride>(row + c, shape.stride_w, n);
+        each_tap<Stride, Width>(row, shape.stride_w, shape.kernel_w, n, [&](int64_t, Vf v) { total += v; });
       }
       store_lanes(to + ow, total / size, n);
     }
