@@ -136,7 +136,7 @@ async function copyRate(size: number): Promise<number> {
   const bytes = 4 * size * size;
   const memory = allocate(2 * bytes, (await openDevice(options.device)).native);
   const shape = [size, size];
-  const plan = prepare({
+  const plan = await prepare({
     memories: [memory],
     tensors: [0, bytes].map((offset) => ({ memory: 0, offset, shape, dtype: 'f32' as const })),
     steps: [

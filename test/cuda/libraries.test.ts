@@ -14,6 +14,7 @@ import {
   dense,
   relu,
   type CortadoError,
+  type Model,
   type Tensor,
 } from '../../lib/index.js';
 import { addonPath } from '../../lib/native.js';
@@ -169,6 +170,37 @@ describe('libraries of the GPU', function () {
       assert.equal((await model.forward({ x: data })).y.data.length, BATCH * 7);
     });
   }
+
+  it('make their plans while the event loop turns, and none for a model that is disposed meanwhile', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'cortado-gate-'));
+    const gate = join(folder, 'open');
+    const slow = async (filters: number, meanwhile: (model: Model) => void): Promise<Tensor> => {
+      const one = graph({ x: input([6, 9, 8]) }, ({ x }) => ({ y: conv2d(x, { filters, kernel: 4 }) }));
+      await using model = await compile(one, { device: 'cuda-sim' });
+      process.env.CORTADO_SIM_WAIT = `cudnnBackendFinalize:${gate}`;
+      // Only a turn of the event loop lets the library go on.
+      const timer = setTimeout(() => {
+        meanwhile(model);
+        writeFileSync(gate, '');
+      }, 20);
+      try {
+        return (await model.forward({ x: random([1, 6, 9, 8], 1).data })).y;
+      } finally {
+        delete process.env.CORTADO_SIM_WAIT;
+        clearTimeout(timer);
+        rmSync(gate, { force: true });
+      }
+    };
+    try {
+      assert.equal((await slow(2, () => undefined)).data.length, 60);
+      await assert.rejects(
+        slow(3, (model) => model.dispose()),
+        { code: 'DISPOSED' },
+      );
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
 
   it('are done without where they are not wanted, too old, or have no engine; precisions with them', () => {
     const [want] = program('await say(run({}));', {}).answer;

@@ -220,6 +220,7 @@ CORTADO_SIMULATED cudnnStatus_t cudnnBackendDestroyDescriptor(cudnnBackendDescri
 }
 CORTADO_SIMULATED cudnnStatus_t cudnnBackendFinalize(cudnnBackendDescriptor_t descriptor) {
   CORTADO_ANSWER_PLANTED(cudnnStatus_t);
+  if (!waited(__func__)) return failed(CUDNN_STATUS_INTERNAL_ERROR, "nobody lets it go on");
   return finalize(*descriptor->state);
 }
 CORTADO_SIMULATED cudnnStatus_t cudnnBackendSetAttribute(cudnnBackendDescriptor_t descriptor,
