@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "../core/plan.h"
-#include "owned.h"
+#include "runtime/owned.h"
 
 namespace cortado::cuda {
 

@@ -34,6 +34,13 @@ inline bool waited(const char* call) {
   return true;
 }
 
+/// How many times longer than others the work of this name takes, where a test has planted that:
+/// CORTADO_SIM_SLOW=name.
+inline double slowness(const std::string& name) {
+  const char* wish = getenv("CORTADO_SIM_SLOW");
+  return wish && name == wish ? 1000 : 1;
+}
+
 }  // namespace cortado::sim
 
 /// A function of a simulated library, as dlsym() finds it.
