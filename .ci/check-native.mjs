@@ -12,9 +12,10 @@ const allowed = {
   'native/kernels': ['native/kernels', 'native/core'],
   'native/cpu/isa': ['native/cpu'],
   'native/cpu': ['native/cpu', 'native/kernels', 'native/core'],
-  'native/cuda/vendor': ['native/cuda/vendor', 'native/core'],
+  'native/cuda/runtime': ['native/cuda/runtime', 'native/core'],
+  'native/cuda/vendor': ['native/cuda/vendor', 'native/cuda/runtime', 'native/core'],
   'native/cuda/sim': ['native/cuda/sim', 'native/cuda/vendor', 'native/kernels', 'native/core'],
-  'native/cuda': ['native/cuda', 'native/cuda/vendor', 'native/kernels', 'native/core'],
+  'native/cuda': ['native/cuda', 'native/cuda/vendor', 'native/cuda/runtime', 'native/kernels', 'native/core'],
   'native/binding': ['native/binding', 'native/core'],
 };
 /** What every folder may include, if it has a use for it: the binding's one door to the CPU, and what other addons see. */

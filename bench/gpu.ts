@@ -1,20 +1,21 @@
 /**
- * Times AlexNet on a GPU, kernel by kernel and as a whole, beside ceilings measured in the same run and beside PyTorch where
+ * Times AlexNet on a GPU, kernel by kernel and as a whole, and what is bound by memory alone, beside ceilings measured in the same run and beside PyTorch where
  * Python has it: npm run bench:gpu -- --out FOLDER. It stops taking up new cases when its minutes are over, and says which
  * it has left out.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { openDevice } from '../lib/device.js';
+import { openDevice, type Device } from '../lib/device.js';
 import { alexnet, compile, dense, graph, input } from '../lib/index.js';
 import { allocate, info, prepare } from '../lib/native.js';
 import type { Precision } from '../lib/passes/index.js';
-import { benchKernels, type KernelRow } from './kernels.js';
+import { benchCases, benchKernels, ELEMENTWISE, type KernelRow } from './kernels.js';
 import { benchNet, type NetRow } from './nets.js';
 import { benchPeers, PEERS } from './peers.js';
 import { formatKernels, formatNets } from './report.js';
 import { noise } from './timing.js';
+import { benchUpdate } from './update.js';
 
 interface Options {
   readonly device: string;
@@ -23,6 +24,7 @@ interface Options {
   readonly seconds: string;
   readonly minutes: string;
   readonly size: string;
+  readonly parameters: string;
   readonly filter: string;
 }
 
@@ -43,6 +45,7 @@ const options = new Command('bench:gpu')
   .option('--seconds <n>', 'time for each case', '1')
   .option('--minutes <n>', 'after which no new case is begun', '7')
   .option('--size <n>', 'extents of the large product and of the copy', '8192')
+  .option('--parameters <n>', 'that the solver updates', '60965224')
   .option('--filter <regex>', 'only cases that match, such as float32/kernel/conv or bfloat16/bvlc/train', '.')
   .parse()
   .opts<Options>();
@@ -70,6 +73,9 @@ async function main(): Promise<void> {
     const names = precision === 'float32' ? '.' : 'kernel/(conv|fc|gemm)';
     const rows = await timeKernels(batches.at(-1)!, ceiling, new RegExp(names));
     kernels.push(...rows.map((row) => ({ ...row, precision })));
+    if (precision !== 'float32') continue;
+    const simple = await timeSimple(batches.at(-1)!, ceiling, device);
+    kernels.push(...simple.map((row) => ({ ...row, precision })));
   }
   nets.push(...(await timePeers()));
   const report = {
@@ -114,6 +120,15 @@ async function timeKernels(batch: number, ceiling: Ceiling, names: RegExp): Prom
   return benchKernels([batch], ceiling, seconds, wanted, { device: options.device, precision });
 }
 
+/** What is bound by memory in every precision: elementwise kernels, and the solver's update. */
+async function timeSimple(batch: number, ceiling: Ceiling, { native }: Device): Promise<KernelRow[]> {
+  const wanted = { test: (name: string) => takes(`float32/${name}`) } as RegExp;
+  const rows = await benchCases(ELEMENTWISE, batch, ceiling, seconds, wanted, { device: options.device });
+  if (takes('float32/kernel/update'))
+    rows.push(await benchUpdate(native, ceiling, seconds, Number(options.parameters)));
+  return rows;
+}
+
 async function timeNets(batch: number, precision: Precision): Promise<NetRow[]> {
   const rows: NetRow[] = [];
   for (const train of batch === 1 ? [false] : [false, true]) {
@@ -136,7 +151,7 @@ async function copyRate(size: number): Promise<number> {
   const bytes = 4 * size * size;
   const memory = allocate(2 * bytes, (await openDevice(options.device)).native);
   const shape = [size, size];
-  const plan = prepare({
+  const plan = await prepare({
     memories: [memory],
     tensors: [0, bytes].map((offset) => ({ memory: 0, offset, shape, dtype: 'f32' as const })),
     steps: [

@@ -1,15 +1,30 @@
 import {
+  abs,
+  bias,
+  bnll,
+  clip,
   compile,
   conv2d,
   dense,
   dropout,
+  eltwise,
+  elu,
+  exp,
   graph,
   input,
+  log,
   lrn,
   maxPool,
+  power,
+  prelu,
   relu,
+  scale,
+  sigmoid,
   softmax,
   summarize,
+  swish,
+  tanh,
+  threshold,
   type Shape,
   type Value,
 } from '../lib/index.js';
@@ -17,7 +32,7 @@ import type { Peak } from '../lib/probe.js';
 import type { Precision } from '../lib/passes/index.js';
 import { median, noise } from './timing.js';
 
-/** One kernel on one of AlexNet's real shapes. */
+/** One kernel on one shape. */
 export interface KernelRow {
   readonly layer: string;
   readonly kernel: string;
@@ -31,8 +46,10 @@ export interface KernelRow {
 
 interface Case {
   readonly name: string;
+  /** Of each of its inputs, of which there is one unless it says otherwise. */
   readonly input: Shape;
-  readonly build: (x: Value) => Value;
+  readonly inputs?: 2;
+  readonly build: (x: Value, b: Value) => Value;
 }
 
 const conv = (
@@ -84,13 +101,48 @@ const CASES: readonly Case[] = [
   { name: 'prob', input: [1000], build: (x) => softmax(x, { name: 'prob' }) },
 ];
 
+const elementwise = (name: string, build: (x: Value, options: { readonly name: string }) => Value): Case => ({
+  name,
+  input: [96, 55, 55],
+  build: (x) => build(x, { name }),
+});
+const pairwise = (operation: 'sum' | 'prod' | 'max'): Case => ({
+  name: operation,
+  input: [96, 55, 55],
+  inputs: 2,
+  build: (x, b) => eltwise([x, b], { name: operation, operation }),
+});
+
+/** What computes every element by itself, on the largest activations of AlexNet: these are bound by memory alone. */
+export const ELEMENTWISE: readonly Case[] = [
+  elementwise('relu', relu),
+  elementwise('prelu', prelu),
+  elementwise('elu', elu),
+  elementwise('sigmoid', sigmoid),
+  elementwise('tanh', tanh),
+  elementwise('swish', swish),
+  elementwise('bnll', bnll),
+  elementwise('abs', abs),
+  elementwise('exp', exp),
+  elementwise('log', (x, { name }) => log(x, { name, shift: 4 })),
+  elementwise('power', (x, { name }) => power(x, { name, power: 0.75, shift: 4 })),
+  elementwise('clip', (x, { name }) => clip(x, { name, min: -1, max: 1 })),
+  elementwise('threshold', threshold),
+  elementwise('dropout', dropout),
+  elementwise('scale', scale),
+  elementwise('bias', bias),
+  pairwise('sum'),
+  pairwise('prod'),
+  pairwise('max'),
+];
+
 /** Where to time, and what products may round their inputs to. */
 export interface Where {
   readonly device?: string;
   readonly precision?: Precision;
 }
 
-/** Times every kernel of AlexNet at these batch sizes, forward and each gradient by itself. */
+/** Times kernels, those of AlexNet unless others are given, at these batch sizes, forward and each gradient by itself. */
 export async function benchKernels(
   batches: readonly number[],
   peak: Pick<Peak, 'gflops' | 'gbps'>,
@@ -99,41 +151,53 @@ export async function benchKernels(
   where: Where = {},
 ): Promise<KernelRow[]> {
   const rows: KernelRow[] = [];
-  for (const batch of batches) {
-    for (const one of CASES)
-      if (filter.test(`kernel/${one.name}/b${batch}`))
-        rows.push(...(await benchCase(one, batch, peak, seconds, where)));
-  }
-  if (filter.test('kernel/gemm/b1024')) rows.push(...(await benchCase(GEMM, 1024, peak, seconds, where)));
+  for (const batch of batches) rows.push(...(await benchCases(CASES, batch, peak, seconds, filter, where)));
+  return [...rows, ...(await benchCases([GEMM], 1024, peak, seconds, filter, where))];
+}
+
+/** The same for any kernels, at one batch size. */
+export async function benchCases(
+  cases: readonly Case[],
+  batch: number,
+  peak: Pick<Peak, 'gflops' | 'gbps'>,
+  seconds: number,
+  filter: RegExp,
+  where: Where,
+): Promise<KernelRow[]> {
+  const rows: KernelRow[] = [];
+  for (const one of cases)
+    if (filter.test(`kernel/${one.name}/b${batch}`)) rows.push(...(await benchCase(one, batch, peak, seconds, where)));
   return rows;
 }
 
 async function benchCase(
-  { name, input: shape, build }: Case,
+  { name, input: shape, inputs, build }: Case,
   batch: number,
   peak: Pick<Peak, 'gflops' | 'gbps'>,
   seconds: number,
   where: Where,
 ): Promise<KernelRow[]> {
-  const net = graph({ x: input(shape) }, ({ x }) => ({ y: build(x) }));
+  const names = ['x', 'b'].slice(0, inputs ?? 1);
+  const net = graph(Object.fromEntries(names.map((name) => [name, input(shape)])), (values) => ({
+    y: build(values.x!, values.b!),
+  }));
   const [row] = summarize(net, batch).layers;
   const x = noise(
-    net.inputs.x.shape.reduce((a, b) => a * b, batch),
+    shape.reduce((a, b) => a * b, batch),
     2,
   );
+  const feeds = Object.fromEntries(names.map((name) => [name, x]));
   const dy = noise(row!.output.reduce((a, b) => a * b, 1));
   const model = await compile(net, { batch, ...where });
   const times = new Map<string, number[]>();
   try {
-    const of = ['x', ...net.parameters.map((p) => p.name)];
+    const of = [...names, ...net.parameters.map((p) => p.name)];
     // conv1's input gradient is never needed to train; its cost is still a kernel's.
-    for (
-      const end = performance.now() + seconds * 1000;
-      performance.now() < end || (times.get(name)?.length ?? 0) < 11;
-    ) {
+    const end = performance.now() + seconds * 1000;
+    for (let runs = 0; runs < 11 || performance.now() < end; runs++) {
       const run = new Map<string, number>();
       // A pass may be several kernels, such as Winograd's filters and the convolution with them.
-      for (const { label, milliseconds } of await model.profile({ x }, { of, from: { [name]: dy }, phase: 'train' }))
+      for (const { label, milliseconds } of await model.profile(feeds, { of, from: { [name]: dy }, phase: 'train' }))
         run.set(label, (run.get(label) ?? 0) + milliseconds);
       for (const [label, milliseconds] of run) times.set(label, [...(times.get(label) ?? []), milliseconds]);
     }
@@ -142,7 +206,7 @@ async function benchCase(
   }
   return [...times].map(([label, all]) => {
     const ms = median(all.slice(1));
-    const kernel = label === name ? 'forward' : label.slice(name.length + 1);
+    const kernel = label === name ? 'forward' : label.replace(`${name}.`, '');
     const gflops = row!.flops / ms / 1e6;
     const gbps = row!.bytes / ms / 1e6;
     return { layer: name, kernel, batch, ms, gflops, gbps, share: Math.max(gflops / peak.gflops, gbps / peak.gbps) };

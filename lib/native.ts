@@ -165,7 +165,7 @@ interface Addon {
     isOpen(library: string): boolean;
   };
   readonly Memory: new (bytes: number, device?: NativeDevice) => NativeMemory;
-  readonly Plan: new (spec: NativePlanSpec) => NativePlan;
+  readonly Plan: new (spec: NativePlanSpec) => NativePlan & { prepare(): Promise<void> };
 }
 
 let loaded: { readonly addon: Addon; readonly path: string } | undefined;
@@ -197,8 +197,14 @@ export const isOpenLibrary = (library: string): boolean => rethrow(() => addon()
 export const allocate = (bytes: number, device?: NativeDevice): NativeMemory =>
   rethrow(() => new (addon().Memory)(bytes, device));
 
-/** Checks and prepares every step. @throws {CortadoError} */
-export const prepare = (spec: NativePlanSpec): NativePlan => rethrow(() => new (addon().Plan)(spec));
+/** Checks and prepares every step, on another thread. @throws {CortadoError} */
+export async function prepare(spec: NativePlanSpec): Promise<NativePlan> {
+  const plan = rethrow(() => new (addon().Plan)(spec));
+  await plan.prepare().catch((error: unknown) => {
+    throw typed(error);
+  });
+  return plan;
+}
 
 /** Turns an error that arrives from native code as a message and a code into its class, with the caller's stack. */
 export function rethrow<T>(work: () => T): T {

@@ -70,7 +70,7 @@ export class Plan {
   }
 
   /** The plan prepared on this arena; again only when the arena has been replaced. @throws {CortadoError} */
-  on(arena: NativeMemory, state: NativeMemory, stateLayout: StateLayout, threads: number): NativePlan {
+  async on(arena: NativeMemory, state: NativeMemory, stateLayout: StateLayout, threads: number): Promise<NativePlan> {
     if (this.#native && this.#arena === arena) return this.#native;
     this.dispose();
     this.#arena = arena;
@@ -79,7 +79,7 @@ export class Plan {
     const precision = this.settings.device.native && { precision: this.settings.precision };
     if (prologue.length > 0) {
       this.#kept = allocate(this.#keptLayout.bytes, this.settings.device.native);
-      this.#prologue = prepare({
+      this.#prologue = await prepare({
         ...this.#describe(prologue, [], arena, state, stateLayout).spec,
         threads,
         ...precision,
@@ -89,7 +89,8 @@ export class Plan {
     const commit = steps.findIndex((step) => step.commits);
     const guards = checks.filter(({ at }) => at < commit).map(({ flag }) => indexOf(flag));
     this.#results = [...this.results, ...checks.map((c) => c.flag)].map(indexOf);
-    return (this.#native = prepareSteps({ ...spec, threads, ...precision, ...(commit >= 0 && { commit, guards }) }));
+    const ending = commit >= 0 && { commit, guards };
+    return (this.#native = await prepareSteps({ ...spec, threads, ...precision, ...ending }));
   }
 
   /** What must run first when the parameters are of this version: nothing where nothing is kept, or what is kept is theirs. */

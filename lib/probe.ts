@@ -21,7 +21,7 @@ export async function measurePeak(threads = info().threads, tries = 5): Promise<
   const { isa } = info();
   const memory = allocate(2 * COPY_BYTES + 256);
   const copy = [COPY_BYTES / 4];
-  const plan = prepare({
+  const plan = await prepare({
     memories: [memory],
     tensors: [
       { memory: 0, offset: 0, shape: copy, dtype: 'f32' },

@@ -109,7 +109,7 @@ export class Runtime {
       try {
         memory.write(0, this.#randomState(), 0, 4);
         const plan = initialPlan(this.#state, this.#stateMemory, memory, this.options.threads);
-        const native = prepare({ ...plan, steps: plan.steps.filter(({ key }) => !names.has(key)) });
+        const native = await prepare({ ...plan, steps: plan.steps.filter(({ key }) => !names.has(key)) });
         this.#version++;
         await this.#finish(native, [], false, undefined);
         native.dispose();
@@ -211,7 +211,7 @@ export class Runtime {
   }
 
   async #read(keys: readonly string[]): Promise<Tensor[]> {
-    const native = prepare(readPlan(this.#state, this.#stateMemory, keys, this.options.threads));
+    const native = await prepare(readPlan(this.#state, this.#stateMemory, keys, this.options.threads));
     try {
       const { results } = await this.#finish(native, [...keys.keys()], false, undefined);
       return results.map((data, i) => ({ data, shape: this.#state.entries.get(keys[i]!)!.shape }));
@@ -229,7 +229,7 @@ export class Runtime {
   async #runNow(plan: Plan, { feeds, seeds, signal }: Call, profile: boolean): Promise<NativeResults> {
     signal?.throwIfAborted();
     const arena = this.#arenaOf(plan.layout.bytes);
-    const native = plan.on(arena, this.#stateMemory, this.#state, this.options.threads);
+    const native = await this.#prepared(plan, arena);
     for (const name of this.#missing(plan, feeds))
       throw new GraphError(`${this.graph.name}: expected input "${name}", which these results need`);
     for (const [value, feed] of feeds) await this.#stage(arena, plan.inputOffset(value.name), feed);
@@ -247,6 +247,16 @@ export class Runtime {
       plan.refreshed(owner.#version);
     }
     return this.#finish(native, profile ? [] : plan.resultIndices, profile, signal);
+  }
+
+  /** The plan on this arena. Other threads may make it for a while, in which the model may be disposed. */
+  async #prepared(plan: Plan, arena: NativeMemory): Promise<NativePlan> {
+    try {
+      return await plan.on(arena, this.#stateMemory, this.#state, this.options.threads);
+    } finally {
+      if (this.#disposed) plan.dispose();
+      this.#live();
+    }
   }
 
   async #finish(

@@ -17,35 +17,38 @@ interface Part {
 }
 
 /** Prepares every step. Without JavaScript among them it is one native plan. @throws {CortadoError} */
-export function prepareSteps(spec: ScriptedSpec): NativePlan {
-  return spec.steps.some(({ script }) => script) ? new SegmentedPlan(spec) : prepare(spec);
+export async function prepareSteps(spec: ScriptedSpec): Promise<NativePlan> {
+  const { commit, guards, ...rest } = spec;
+  const parts: Part[] = [];
+  let from = 0;
+  try {
+    for (const [at, step] of spec.steps.entries()) {
+      if (!step.script) continue;
+      const native = await prepare({ ...rest, steps: spec.steps.slice(from, at) });
+      parts.push({ native, step, script: step.script });
+      from = at + 1;
+    }
+    const ending = commit === undefined ? {} : { commit: commit - from, ...(guards && { guards }) };
+    const last = await prepare({ ...rest, steps: spec.steps.slice(from), ...ending });
+    return parts.length === 0 ? last : new SegmentedPlan(spec, parts, last);
+  } catch (error) {
+    for (const { native } of parts) native.dispose();
+    throw error;
+  }
 }
 
 /** Native plans over the same memory, and JavaScript between them. Only the last one changes what outlives a run. */
 class SegmentedPlan implements NativePlan {
   readonly #spec: ScriptedSpec;
-  readonly #parts: Part[] = [];
+  readonly #parts: readonly Part[];
   readonly #last: NativePlan;
   #running: NativePlan | undefined;
   #cancelled = false;
 
-  constructor(spec: ScriptedSpec) {
+  constructor(spec: ScriptedSpec, parts: readonly Part[], last: NativePlan) {
     this.#spec = spec;
-    const { commit, guards, ...rest } = spec;
-    let from = 0;
-    try {
-      for (const [at, step] of spec.steps.entries()) {
-        if (!step.script) continue;
-        const native = prepare({ ...rest, steps: spec.steps.slice(from, at) });
-        this.#parts.push({ native, step, script: step.script });
-        from = at + 1;
-      }
-      const ending = commit === undefined ? {} : { commit: commit - from, ...(guards && { guards }) };
-      this.#last = prepare({ ...rest, steps: spec.steps.slice(from), ...ending });
-    } catch (error) {
-      for (const { native } of this.#parts) native.dispose();
-      throw error;
-    }
+    this.#parts = parts;
+    this.#last = last;
   }
 
   get scratchBytes(): number {

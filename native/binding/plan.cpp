@@ -145,8 +145,9 @@ std::vector<StepSpec> steps_of(const Napi::Value& value, const Device& device) {
 Napi::Function PlanObject::define(Napi::Env env) {
   return DefineClass(
       env, "Plan",
-      {InstanceMethod<&PlanObject::run>("run"), InstanceMethod<&PlanObject::cancel>("cancel"),
-       InstanceAccessor<&PlanObject::scratch_bytes>("scratchBytes"), InstanceMethod<&PlanObject::dispose>("dispose")});
+      {InstanceMethod<&PlanObject::prepare>("prepare"), InstanceMethod<&PlanObject::run>("run"),
+       InstanceMethod<&PlanObject::cancel>("cancel"), InstanceAccessor<&PlanObject::scratch_bytes>("scratchBytes"),
+       InstanceMethod<&PlanObject::dispose>("dispose")});
 }
 
 PlanObject::PlanObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<PlanObject>(info) {
@@ -154,15 +155,15 @@ PlanObject::PlanObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<PlanOb
     if (!info[0].IsObject()) fail("INTERNAL", "plan: expected a description");
     const Napi::Object spec = info[0].As<Napi::Object>();
     auto memories = memories_of(spec.Get("memories"), device_);
-    plan_ = std::make_shared<const Plan>(
-        device_,
-        PlanSpec{std::move(memories), list_of<TensorSpec>(spec.Get("tensors"), parse_tensor),
-                 steps_of(spec.Get("steps"), *device_), threads_of(spec.Get("threads")),
+    spec_ =
+        PlanSpec{std::move(memories),
+                 list_of<TensorSpec>(spec.Get("tensors"), parse_tensor),
+                 steps_of(spec.Get("steps"), *device_),
+                 threads_of(spec.Get("threads")),
                  precision_of(spec.Get("precision")),
                  spec.Get("commit").IsUndefined() ? INT_MAX : index_of(spec.Get("commit")),
-                 spec.Get("guards").IsUndefined() ? std::vector<int>{} : list_of<int>(spec.Get("guards"), index_of)});
+                 spec.Get("guards").IsUndefined() ? std::vector<int>{} : list_of<int>(spec.Get("guards"), index_of)};
     info.This().As<Napi::Object>().TypeTag(&kPlanTag);
-    Napi::MemoryManagement::AdjustExternalMemory(info.Env(), static_cast<int64_t>(plan_->scratch_bytes()));
   });
 }
 
@@ -171,10 +172,73 @@ PlanObject* PlanObject::Unwrap(Napi::Object object) {
   throw make_error(object.Env(), "USAGE", "plan: expected a plan, got another object");
 }
 
+/// A plan on its way to be prepared: a library may think for a second about a convolution.
+class PlanObject::Preparation final : public Napi::AsyncWorker {
+ public:
+  Preparation(Napi::Object object, PlanObject& plan)
+      : AsyncWorker(object.Env(), "cortado.prepare"),
+        deferred_(object.Env()),
+        object_(Napi::Persistent(object)),
+        plan_(plan),
+        device_(plan.device_),
+        spec_(std::move(*plan.spec_)) {}
+
+  Napi::Value promise() const { return deferred_.Promise(); }
+
+ private:
+  void Execute() override {
+    try {
+      made_ = std::make_shared<const Plan>(device_, std::move(spec_));
+    } catch (...) {
+      failure_ = std::current_exception();
+    }
+  }
+  void OnOK() override {
+    try {
+      settle();
+    } catch (const Napi::Error&) {
+      // The environment is being terminated: nobody waits for the promise.
+    }
+  }
+  void settle() {
+    try {
+      guard(Env(), [this] {
+        if (failure_) std::rethrow_exception(failure_);
+      });
+    } catch (const Napi::Error& error) {
+      return deferred_.Reject(error.Value());
+    }
+    if (!plan_.disposed_) {
+      plan_.plan_ = std::move(made_);
+      Napi::MemoryManagement::AdjustExternalMemory(Env(), static_cast<int64_t>(plan_.plan_->scratch_bytes()));
+    }
+    deferred_.Resolve(Env().Undefined());
+  }
+
+  Napi::Promise::Deferred deferred_;
+  Napi::ObjectReference object_;  // keeps the plan's object alive
+  PlanObject& plan_;
+  std::shared_ptr<Device> device_;
+  PlanSpec spec_;
+  std::shared_ptr<const Plan> made_;
+  std::exception_ptr failure_;
+};
+
+Napi::Value PlanObject::prepare(const Napi::CallbackInfo& info) {
+  return guard(info.Env(), [&]() -> Napi::Value {
+    if (!spec_) fail("DISPOSED", "prepare: expected a plan that was not prepared yet");
+    auto* const work = new Preparation(info.This().As<Napi::Object>(), *this);  // deletes itself
+    spec_.reset();
+    const Napi::Value promise = work->promise();
+    work->Queue();
+    return promise;
+  });
+}
+
 Napi::Value PlanObject::run(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return guard(env, [&]() -> Napi::Value {
-    if (!plan_) fail("DISPOSED", "run: expected a live plan, got a disposed one");
+    if (!plan_) fail("DISPOSED", "run: expected a prepared, live plan");
     auto call = std::make_shared<Call>(env);
     Job& job = *call->job;
     job.plan = plan_;
@@ -203,6 +267,8 @@ Napi::Value PlanObject::dispose(const Napi::CallbackInfo& info) {
 }
 
 void PlanObject::Finalize(Napi::BasicEnv env) {
+  disposed_ = true;
+  spec_.reset();
   if (!plan_) return;
   Napi::MemoryManagement::AdjustExternalMemory(env, -static_cast<int64_t>(plan_->scratch_bytes()));
   plan_.reset();

@@ -3,14 +3,16 @@
 #include <napi.h>
 
 #include <memory>
+#include <optional>
 
 #include "../core/job.h"
 
 namespace cortado::binding {
 
-/// new Plan({ memories, tensors, steps, threads, commit?, guards? }) · run(outputs, profile) → promise · cancel() ·
-/// scratchBytes · dispose(). The promise gives { results: Float32Array[], milliseconds?: Float64Array }, or null when
-/// the run was cancelled; cancel() means the latest run.
+/// new Plan({ memories, tensors, steps, threads, commit?, guards? }) · prepare() → promise · run(outputs, profile) →
+/// promise · cancel() · scratchBytes · dispose(). What the constructor has read, prepare() prepares, once, on a thread
+/// of Node's pool; only then are there runs. Their promise gives { results: Float32Array[], milliseconds?: Float64Array
+/// }, or null when the run was cancelled; cancel() means the latest run.
 class PlanObject : public Napi::ObjectWrap<PlanObject> {
  public:
   static Napi::Function define(Napi::Env env);
@@ -22,13 +24,18 @@ class PlanObject : public Napi::ObjectWrap<PlanObject> {
   void Finalize(Napi::BasicEnv env) override;
 
  private:
+  class Preparation;
+
+  Napi::Value prepare(const Napi::CallbackInfo& info);
   Napi::Value run(const Napi::CallbackInfo& info);
   Napi::Value cancel(const Napi::CallbackInfo& info);
   Napi::Value scratch_bytes(const Napi::CallbackInfo& info);
   Napi::Value dispose(const Napi::CallbackInfo& info);
 
   std::shared_ptr<Device> device_;
-  std::shared_ptr<const Plan> plan_;
+  std::optional<PlanSpec> spec_;      // until it is prepared
+  std::shared_ptr<const Plan> plan_;  // from then on
+  bool disposed_ = false;
   std::weak_ptr<Job> job_;
 };
 

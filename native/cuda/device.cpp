@@ -14,6 +14,7 @@
 #include "pictures.h"
 #include "pool.h"
 #include "recording.h"
+#include "runtime/ranges.h"
 #include "staging.h"
 #include "vendor/vendor.h"
 
@@ -172,12 +173,15 @@ class CudaDevice final : public Device {
     Job& job = *flight.job;
     const Plan& plan = *job.plan;
     if (job.cancelled) return;
+    const Range range("run");
     staging_->wait_on(stream_);
     if (!plan.recording()) plan.recording() = std::make_unique<GraphRecording>(plan);
     const auto& recording = static_cast<const GraphRecording&>(*plan.recording());
     if (job.profile) {
       for (size_t i = 0; i <= plan.steps().size(); ++i) flight.marks.push_back(make_event(cudaEventDefault));
       recording.run(plan, stream_, flight.marks);
+    } else if (ranges_are_watched()) {
+      recording.launch(plan, stream_);
     } else {
       recording.replay(stream_);
     }

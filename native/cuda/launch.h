@@ -5,7 +5,7 @@
 #include <cuda_runtime.h>
 
 #include "../core/kernel.h"
-#include "check.h"
+#include "runtime/check.h"
 
 namespace cortado::cuda {
 

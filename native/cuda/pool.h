@@ -1,6 +1,6 @@
 #pragma once
 
-#include "owned.h"
+#include "runtime/owned.h"
 
 namespace cortado::cuda {
 

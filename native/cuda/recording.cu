@@ -2,6 +2,7 @@
 
 #include "../core/error.h"
 #include "launch.h"
+#include "runtime/ranges.h"
 
 namespace cortado::cuda {
 
@@ -38,7 +39,7 @@ GraphRecording::GraphRecording(const Plan& plan) : halt_(plan.device().allocate(
   OwnedGraph graph;
   check(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture");
   try {
-    record(plan, stream);
+    launch(plan, stream);
   } catch (...) {
     cudaStreamEndCapture(stream, graph.place());
     throw;
@@ -47,7 +48,7 @@ GraphRecording::GraphRecording(const Plan& plan) : halt_(plan.device().allocate(
   check(cudaGraphInstantiate(graph_.place(), graph, 0), "cudaGraphInstantiate");
 }
 
-void GraphRecording::record(const Plan& plan, cudaStream_t stream) const {
+void GraphRecording::launch(const Plan& plan, cudaStream_t stream) const {
   const std::vector<PreparedStep>& steps = plan.steps();
   for (size_t first = 0, last = 0; first < steps.size(); first = last) {
     const Kernel* kernel = steps[first].kernel;
@@ -75,8 +76,10 @@ void GraphRecording::start(const Plan& plan, cudaStream_t stream, size_t first, 
   const PreparedStep& step = plan.steps()[first];
   if (index == plan.commit()) latch(plan, stream, halt);
   const Launch launch{stream, plan.scratch(), index >= plan.commit() ? halt : nullptr};
+  const bool together = last - first > 1;
+  const Range range(together ? step.kernel->name : step.label.c_str());
   try {
-    if (last - first == 1) return step.run(&launch);
+    if (!together) return step.run(&launch);
     std::vector<const void*> all;
     for (size_t i = first; i < last; ++i) all.push_back(plan.steps()[i].state.get());
     step.kernel->run_together(all.data(), static_cast<int>(all.size()), &launch);

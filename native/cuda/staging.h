@@ -3,7 +3,7 @@
 #include <functional>
 #include <mutex>
 
-#include "owned.h"
+#include "runtime/owned.h"
 
 namespace cortado::cuda {
 

@@ -6,7 +6,7 @@ import { findAddon } from '../../lib/native-loader.js';
 type Raw = Record<string, unknown>;
 interface RawAddon {
   readonly Memory: new (...args: unknown[]) => NativeMemory;
-  readonly Plan: new (...args: unknown[]) => NativePlan;
+  readonly Plan: new (...args: unknown[]) => NativePlan & { prepare(): Promise<void> };
 }
 
 const CODES = ['INTERNAL', 'USAGE', 'OUT_OF_MEMORY', 'DISPOSED', 'SHAPE'];
@@ -33,9 +33,9 @@ const withTensor = (change: Raw): unknown => ({
 });
 const withStep = (change: Raw): unknown => ({ ...good(), steps: [{ ...good().steps[0], ...change }] });
 
-function refused(what: string, work: () => unknown): void {
+async function refused(what: string, work: () => unknown): Promise<void> {
   try {
-    work();
+    await work();
   } catch (error) {
     assert.ok(error instanceof Error, what);
     assert.ok(
@@ -48,7 +48,8 @@ function refused(what: string, work: () => unknown): void {
   assert.fail(`${what}: expected to be refused`);
 }
 
-const refusedPlan = (what: string, spec: unknown): void => refused(what, () => new addon.Plan(spec));
+/** Reading the plan may refuse it, or preparing it. */
+const refusedPlan = (what: string, spec: unknown): Promise<void> => refused(what, () => new addon.Plan(spec).prepare());
 
 /** Values of every kind that JavaScript has. */
 const JUNK: readonly unknown[] = [
@@ -86,7 +87,7 @@ describe('hostile plans', () => {
       0,
       16,
     );
-    const plan = prepare(good() as unknown as NativePlanSpec);
+    const plan = await prepare(good() as unknown as NativePlanSpec);
     const answer = await plan.run([1], false);
     assert.deepEqual(
       Array.from(answer!.results[0]!),
@@ -95,46 +96,47 @@ describe('hostile plans', () => {
     plan.dispose();
   });
 
-  it('that are no plans at all are refused', () => {
-    for (const junk of JUNK) refusedPlan(String(junk), junk);
+  it('that are no plans at all are refused', async () => {
+    for (const junk of JUNK) await refusedPlan(String(junk), junk);
   });
 
-  it('with the wrong type anywhere are refused', () => {
+  it('with the wrong type anywhere are refused', async () => {
     for (const key of ['memories', 'tensors', 'steps', 'threads']) {
       for (const junk of JUNK) {
         if (key === 'steps' && Array.isArray(junk) && junk.length === 0) continue;
-        refusedPlan(`${key}: ${String(junk)}`, { ...good(), [key]: junk });
+        await refusedPlan(`${key}: ${String(junk)}`, { ...good(), [key]: junk });
       }
     }
     for (const key of ['memories', 'tensors', 'steps'] as const) {
-      for (const junk of JUNK) refusedPlan(`${key}[0]: ${String(junk)}`, { ...good(), [key]: [junk] });
+      for (const junk of JUNK) await refusedPlan(`${key}[0]: ${String(junk)}`, { ...good(), [key]: [junk] });
     }
   });
 
-  it('whose tensors have the wrong type anywhere are refused', () => {
+  it('whose tensors have the wrong type anywhere are refused', async () => {
     for (const key of ['memory', 'offset', 'shape', 'dtype']) {
       for (const junk of JUNK) {
         // An empty shape is a tensor too, a scalar, but not one that relu turns into sixteen numbers.
-        refusedPlan(`${key}: ${String(junk)}`, withTensor({ [key]: junk }));
+        await refusedPlan(`${key}: ${String(junk)}`, withTensor({ [key]: junk }));
       }
     }
   });
 
-  it('whose steps have the wrong type anywhere are refused', () => {
+  it('whose steps have the wrong type anywhere are refused', async () => {
     for (const key of ['kernel', 'label', 'inputs', 'outputs', 'attributes']) {
       for (const junk of JUNK) {
         const fine = (key === 'label' && typeof junk === 'string') || (key === 'kernel' && junk === 'relu');
-        if (!fine) refusedPlan(`${key}: ${String(junk)}`, withStep({ [key]: junk }));
+        if (!fine) await refusedPlan(`${key}: ${String(junk)}`, withStep({ [key]: junk }));
       }
     }
     for (const junk of JUNK) {
       // A list of one number is as good as the number.
       const number: unknown = Array.isArray(junk) && junk.length === 1 ? junk[0] : junk;
-      if (typeof number !== 'number') refusedPlan(`slope: ${String(junk)}`, withStep({ attributes: { slope: junk } }));
+      if (typeof number !== 'number')
+        await refusedPlan(`slope: ${String(junk)}`, withStep({ attributes: { slope: junk } }));
     }
   });
 
-  it('whose tensors lie outside their memory are refused', () => {
+  it('whose tensors lie outside their memory are refused', async () => {
     const cases: Raw[] = [
       { memory: 1 },
       { memory: 2 ** 31 - 1 },
@@ -152,10 +154,10 @@ describe('hostile plans', () => {
       { shape: [1, 1, 1, 1, 1, 1, 1, 1, 16] },
       { dtype: 'f64' },
     ];
-    for (const change of cases) refusedPlan(JSON.stringify(change), withTensor(change));
+    for (const change of cases) await refusedPlan(JSON.stringify(change), withTensor(change));
   });
 
-  it('whose steps name what is not there are refused', () => {
+  it('whose steps name what is not there are refused', async () => {
     const cases: Raw[] = [
       { kernel: 'no_such_kernel' },
       { inputs: [2] },
@@ -171,22 +173,23 @@ describe('hostile plans', () => {
       { attributes: { slope: [] } },
       { attributes: { slope: 0, colour: 1 } },
     ];
-    for (const change of cases) refusedPlan(JSON.stringify(change), withStep(change));
+    for (const change of cases) await refusedPlan(JSON.stringify(change), withStep(change));
   });
 
-  it('for no threads, or for more than any machine has, are refused', () => {
-    for (const threads of [0, -1, 1025, 2 ** 31, 1.5, NaN]) refusedPlan(`threads ${threads}`, { ...good(), threads });
+  it('for no threads, or for more than any machine has, are refused', async () => {
+    for (const threads of [0, -1, 1025, 2 ** 31, 1.5, NaN])
+      await refusedPlan(`threads ${threads}`, { ...good(), threads });
   });
 
-  it('whose memories are not memories are refused', () => {
-    const plan = prepare(good() as unknown as NativePlanSpec);
+  it('whose memories are not memories are refused', async () => {
+    const plan = await prepare(good() as unknown as NativePlanSpec);
     const prototype = Object.getPrototypeOf(memory) as object;
     for (const other of [plan, addon, prototype, Object.create(prototype), { bytes: 4096 }, new Proxy(memory, {})]) {
-      refusedPlan('memory', { ...good(), memories: [other] });
+      await refusedPlan('memory', { ...good(), memories: [other] });
     }
     const gone = allocate(64);
     gone.dispose();
-    refusedPlan('disposed memory', { ...good(), memories: [gone] });
+    await refusedPlan('disposed memory', { ...good(), memories: [gone] });
     plan.dispose();
   });
 
@@ -203,6 +206,7 @@ describe('hostile plans', () => {
     });
     // What has been read by then is whole: a plan for the memory as it was, which now is the plan's alone.
     const plan = new addon.Plan({ ...spec, steps: [{ ...good().steps[0], inputs: cut }] });
+    await plan.prepare();
     assert.equal((await plan.run([1], false))!.results[0]!.length, 16);
     plan.dispose();
     const trap = {
@@ -214,39 +218,39 @@ describe('hostile plans', () => {
     assert.throws(() => new addon.Plan(trap), { name: 'RangeError', message: 'mine' });
   });
 
-  it('whose lists are longer than any memory are refused at once', () => {
+  it('whose lists are longer than any memory are refused at once', async () => {
     for (const key of ['memories', 'tensors', 'steps']) {
-      refusedPlan(key, { ...good(), [key]: new Array(2 ** 32 - 1) });
+      await refusedPlan(key, { ...good(), [key]: new Array(2 ** 32 - 1) });
     }
   });
 });
 
 describe('hostile calls', () => {
-  it('of run are refused', () => {
-    const plan = prepare(good() as unknown as NativePlanSpec) as unknown as {
+  it('of run are refused', async () => {
+    const plan = (await prepare(good() as unknown as NativePlanSpec)) as unknown as {
       run(...args: unknown[]): unknown;
       dispose(): void;
     };
     for (const outputs of [...JUNK.filter((j) => !Array.isArray(j) || j.length > 0), [-1], [2], [0.5], [NaN]]) {
-      refused(`run(${String(outputs)})`, () => plan.run(outputs, false));
+      await refused(`run(${String(outputs)})`, () => plan.run(outputs, false));
     }
     plan.dispose();
-    refused('run after dispose', () => plan.run([1], false));
+    await refused('run after dispose', () => plan.run([1], false));
     plan.dispose();
   });
 
-  it('of memory are refused', () => {
+  it('of memory are refused', async () => {
     for (const size of JUNK) {
       const fine = typeof size === 'number' && size >= 0 && Number.isInteger(size) && size < info().availableMemory;
-      if (!fine) refused(`Memory(${String(size)})`, () => new addon.Memory(size));
+      if (!fine) await refused(`Memory(${String(size)})`, () => new addon.Memory(size));
     }
     const own = allocate(64) as unknown as { write(...args: unknown[]): void; dispose(): void };
     const floats = new Float32Array(16);
     for (const junk of JUNK) {
-      if (junk !== 0) refused(`offset ${String(junk)}`, () => own.write(junk, floats, 0, 16));
-      if (!(junk instanceof Float32Array)) refused(`array ${String(junk)}`, () => own.write(0, junk, 0, 16));
-      refused(`start ${String(junk)}`, () => own.write(0, floats, junk, 0));
-      refused(`end ${String(junk)}`, () => own.write(0, floats, 17, junk));
+      if (junk !== 0) await refused(`offset ${String(junk)}`, () => own.write(junk, floats, 0, 16));
+      if (!(junk instanceof Float32Array)) await refused(`array ${String(junk)}`, () => own.write(0, junk, 0, 16));
+      await refused(`start ${String(junk)}`, () => own.write(0, floats, junk, 0));
+      await refused(`end ${String(junk)}`, () => own.write(0, floats, 17, junk));
     }
     for (const [offset, start, end] of [
       [4, 0, 16],
@@ -258,24 +262,24 @@ describe('hostile calls', () => {
       [0, 16, 17],
       [1, 0, 1],
     ] as const) {
-      refused(`write ${offset}, ${start}, ${end}`, () => own.write(offset, floats, start, end));
+      await refused(`write ${offset}, ${start}, ${end}`, () => own.write(offset, floats, start, end));
     }
     for (const array of [new BigInt64Array(1), new Int8Array(4), new Uint16Array(4)]) {
-      refused(array.constructor.name, () => own.write(0, array, 0, 1));
+      await refused(array.constructor.name, () => own.write(0, array, 0, 1));
     }
     own.dispose();
-    refused('write after dispose', () => own.write(0, floats, 0, 16));
+    await refused('write after dispose', () => own.write(0, floats, 0, 16));
   });
 
-  it('with arrays whose buffer has been transferred are refused', () => {
+  it('with arrays whose buffer has been transferred are refused', async () => {
     const floats = new Float32Array(16);
     structuredClone(floats.buffer, { transfer: [floats.buffer] });
-    refused('detached', () => memory.write(0, floats, 0, 16));
+    await refused('detached', () => memory.write(0, floats, 0, 16));
     memory.write(0, floats, 0, 0);
   });
 
-  it('on the wrong objects, or without new, throw', () => {
-    const plan = prepare(good() as unknown as NativePlanSpec);
+  it('on the wrong objects, or without new, throw', async () => {
+    const plan = await prepare(good() as unknown as NativePlanSpec);
     const method = (of: object, name: string): ((...args: unknown[]) => unknown) =>
       (Object.getPrototypeOf(of) as Record<string, (...args: unknown[]) => unknown>)[name]!;
     const [write, run] = [method(memory, 'write'), method(plan, 'run')];

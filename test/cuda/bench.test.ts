@@ -14,6 +14,8 @@ interface Report {
     readonly kernel: string;
     readonly precision: string;
     readonly ms: number;
+    readonly gbps: number;
+    readonly share: number;
   }[];
   readonly skipped: readonly string[];
 }
@@ -25,11 +27,24 @@ describe('npm run bench:gpu', function () {
     if (!existsSync(join(dirname(addonPath()), 'cortado_cuda_sim.so'))) return this.skip();
     const folder = mkdtempSync(join(tmpdir(), 'cortado-bench-'));
     try {
-      const settings = ['--device', 'cuda-sim', '--out', folder, '--batch', '1', '--seconds', '0', '--size', '32'];
+      const settings = [
+        '--device',
+        'cuda-sim',
+        '--out',
+        folder,
+        '--batch',
+        '1',
+        '--seconds',
+        '0',
+        '--size',
+        '32',
+        '--parameters',
+        '999',
+      ];
       const script = join(import.meta.dirname, '..', '..', 'bench', 'gpu.ts');
       const run = spawnSync(
         process.execPath,
-        [...typescript, script, ...settings, '--filter', 'float32/kernel/prob/'],
+        [...typescript, script, ...settings, '--filter', 'float32/kernel/(prob/|prod/|update)'],
         {
           encoding: 'utf8',
         },
@@ -44,8 +59,14 @@ describe('npm run bench:gpu', function () {
       for (const { gflops, gbps } of report.ceilings) assert.ok(gflops > 0 && gbps > 0);
       assert.deepEqual(
         report.kernels.map(({ layer, kernel, precision }) => `${layer} ${kernel} ${precision}`),
-        ['prob forward float32', 'prob grad float32'],
+        ['prob forward', 'prob grad', 'prod prod', 'prod prod_grad', 'update sgd'].map((row) => `${row} float32`),
       );
+      for (const { kernel, ms, gbps, share } of report.kernels)
+        assert.ok(
+          [ms, gbps, share].every((number) => number > 0 && Number.isFinite(number)),
+          kernel,
+        );
+      assert.doesNotMatch(readFileSync(join(folder, 'gpu.txt'), 'utf8'), /NaN|Infinity/);
       assert.match(readFileSync(join(folder, 'gpu.txt'), 'utf8'), /ceiling in tf32: .* TFLOP\/s/);
       assert.deepEqual(report.skipped, []);
     } finally {

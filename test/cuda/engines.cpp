@@ -18,11 +18,12 @@ using namespace cortado::cuda;
 
 /// Reports one convolution; returns whether it has an engine.
 bool report(const Cudnn& cudnn, const Target& target, const ConvolutionShape& shape) {
-  const auto plan = Convolution::choose(cudnn, target, shape);
-  std::cout << (plan ? "ok   " : "NONE ") << shape.text();
-  if (plan) std::cout << "; workspace " << plan->workspace() << ", description " << plan->describe().size();
+  const auto plans = Convolution::candidates(cudnn, target, shape, 1);
+  std::cout << (plans.empty() ? "NONE " : "ok   ") << shape.text();
+  for (const Convolution& plan : plans)
+    std::cout << "; workspace " << plan.workspace() << ", description " << plan.describe().size();
   std::cout << '\n';
-  return plan.has_value();
+  return !plans.empty();
 }
 
 /// Tensor cores read channels by eights.

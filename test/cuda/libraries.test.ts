@@ -14,6 +14,7 @@ import {
   dense,
   relu,
   type CortadoError,
+  type Model,
   type Tensor,
 } from '../../lib/index.js';
 import { addonPath } from '../../lib/native.js';
@@ -170,6 +171,37 @@ describe('libraries of the GPU', function () {
     });
   }
 
+  it('make their plans while the event loop turns, and none for a model that is disposed meanwhile', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'cortado-gate-'));
+    const gate = join(folder, 'open');
+    const slow = async (filters: number, meanwhile: (model: Model) => void): Promise<Tensor> => {
+      const one = graph({ x: input([6, 9, 8]) }, ({ x }) => ({ y: conv2d(x, { filters, kernel: 4 }) }));
+      await using model = await compile(one, { device: 'cuda-sim' });
+      process.env.CORTADO_SIM_WAIT = `cudnnBackendFinalize:${gate}`;
+      // Only a turn of the event loop lets the library go on.
+      const timer = setTimeout(() => {
+        meanwhile(model);
+        writeFileSync(gate, '');
+      }, 20);
+      try {
+        return (await model.forward({ x: random([1, 6, 9, 8], 1).data })).y;
+      } finally {
+        delete process.env.CORTADO_SIM_WAIT;
+        clearTimeout(timer);
+        rmSync(gate, { force: true });
+      }
+    };
+    try {
+      assert.equal((await slow(2, () => undefined)).data.length, 60);
+      await assert.rejects(
+        slow(3, (model) => model.dispose()),
+        { code: 'DISPOSED' },
+      );
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
   it('are done without where they are not wanted, too old, or have no engine; precisions with them', () => {
     const [want] = program('await say(run({}));', {}).answer;
     const numbers = (text: string): Tensor => ({ data: Float32Array.from(text.split(',').map(Number)), shape: [2] });
@@ -189,22 +221,60 @@ describe('libraries of the GPU', function () {
     assert.ok(distance(numbers(answer[0]!), numbers(want!)) < 1e-6, answer[0]);
   });
 
+  it('keep the plans that are the fastest on this GPU, and do not time them again', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'cortado-plans-'));
+    const body = "await say(run({ precision: 'tf32' }));";
+    const choices = (): string[] => {
+      const plans = join(folder, 'plans');
+      const texts = readdirSync(plans).map((file) => readFileSync(join(plans, file), 'utf8').split('\n')[2]!);
+      return texts.map((text) => /^(simulated )?\d+/.exec(text)![0]).sort();
+    };
+    const once = (env: NodeJS.ProcessEnv): string => program(body, { CORTADO_CACHE: folder, ...env }).answer[0]!;
+    try {
+      const fast = once({});
+      assert.deepEqual(choices(), ['0', 'simulated 1'], 'what the libraries think best is the fastest too');
+      rmSync(folder, { recursive: true });
+      // Now the first of the engines is not, and then neither is that of the algorithms.
+      const other = once({ CORTADO_SIM_SLOW: 'engine 1' });
+      assert.deepEqual(choices(), ['0', 'simulated 3']);
+      assert.notEqual(other, fast);
+      assert.equal(once({}), other, 'the choice holds when clocks say otherwise');
+      rmSync(folder, { recursive: true });
+      once({ CORTADO_SIM_SLOW: 'algorithm 0' });
+      assert.deepEqual(choices(), ['1', 'simulated 1']);
+      // Without a folder to keep it in, nothing is timed.
+      assert.equal(once({ CORTADO_CACHE: '', CORTADO_SIM_SLOW: 'engine 1' }), fast);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
   it('keep their plans from process to process, and make those again that are damaged', () => {
     const folder = mkdtempSync(join(tmpdir(), 'cortado-plans-'));
     try {
       const once = (): string => program('await say(run({}));', { CORTADO_CACHE: folder }).answer[0]!;
       const want = once();
       const plans = join(folder, 'plans');
-      const [file, ...others] = readdirSync(plans);
-      assert.deepEqual(others, []);
-      const [key, plan] = readFileSync(join(plans, file!), 'utf8').split('\n');
-      assert.match(key!, /^cuDNN 92400, simulated GPU, conv2d in float32 \+ bias of images \(1, 2, 5, 5\)/);
+      const kept = (): Record<string, string> =>
+        Object.fromEntries(readdirSync(plans).map((file) => [file, readFileSync(join(plans, file), 'utf8')]));
+      const first = kept();
+      const find = (library: string): [string, string] =>
+        Object.entries(first).find(([, kept]) => kept.startsWith(library))!;
+      const [[file, text], [other, product]] = [find('cuDNN'), find('cuBLASLt')];
+      assert.match(
+        text,
+        /^cuDNN 92400, simulated GPU, conv2d in float32 \+ bias of images \(1, 2, 5, 5\).*\n[\d.e-]+ ms\n/,
+      );
+      assert.match(product, /^cuBLASLt 130000, simulated GPU, product in float32 \+ bias of .*\n[\d.e-]+ ms\n0 /);
       // The engine with tensor cores: its digits show that the plan is that of the file.
-      writeFileSync(join(plans, file!), `${key}\n${plan!.replace('simulated 3', 'simulated 1')}`);
+      writeFileSync(join(plans, file), text.replace('simulated 3', 'simulated 1'));
       assert.notEqual(once(), want);
-      writeFileSync(join(plans, file!), `${key}\nnonsense`);
-      assert.equal(once(), want);
-      assert.equal(readFileSync(join(plans, file!), 'utf8'), `${key}\n${plan}`);
+      for (const damaged of [`${text.split('\n')[0]!}\nnonsense`, `${text.split('\n')[0]!}\n1 ms\nnonsense`]) {
+        writeFileSync(join(plans, file), damaged);
+        writeFileSync(join(plans, other), product.replace('ms\n0 ', 'ms\nff '));
+        assert.equal(once(), want);
+        assert.deepEqual(kept(), first);
+      }
     } finally {
       rmSync(folder, { recursive: true });
     }

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { compile, Random, sgd, type Model } from '../../lib/index.js';
@@ -72,6 +73,29 @@ describe('the simulated GPU', function () {
   it('trains as the CPU does', () => {
     const [gpu, cpu] = ['cuda-sim', 'cpu'].map((device) => program(TRAIN, { CORTADO_DEVICE: device }).answer);
     for (let i = 0; i < 3; i++) assert.ok(Math.abs(Number(gpu![i]) - Number(cpu![i])) < 1e-5, `${gpu![i]} ${cpu![i]}`);
+  });
+
+  it('shows a profiler a range for every layer and pass, and computes the same', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'cortado-ranges-'));
+    try {
+      const file = join(folder, 'ranges');
+      assert.deepEqual(program(TRAIN, { NVTX_INJECTION64_PATH: file }).answer, program(TRAIN).answer);
+      const lines = readFileSync(file, 'utf8').trim().split('\n');
+      let [depth, runs] = [0, 0];
+      const names = new Set<string>();
+      for (const line of lines) {
+        if (line === 'begin run') assert.equal(depth, 0);
+        if (line === 'begin run') runs++;
+        else if (line !== 'end') names.add(line.slice('begin '.length));
+        depth += line === 'end' ? -1 : 1;
+        assert.ok(depth >= 0 && depth <= 2, line);
+      }
+      assert.equal(depth, 0);
+      assert.ok(runs >= 3, `${runs} runs`);
+      for (const name of ['conv', 'conv.wgrad', 'ip', 'ip.dgrad', 'ip.wgrad', 'sgd']) assert.ok(names.has(name), name);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it('frees all that it takes', () => {

@@ -131,7 +131,7 @@ async function run(subject: Subject): Promise<string> {
     gaps.forEach((gap) => filled.fill(CANARY, tensors[gap]!.offset / 4, tensors[gap]!.offset / 4 + GAP));
     memory.write(0, filled, 0, filled.length);
     const { kernel, attributes } = subject;
-    const plan = prepare({
+    const plan = await prepare({
       memories: [memory],
       tensors,
       steps: [{ kernel, label: 'step', inputs, outputs, attributes }],

@@ -23,7 +23,7 @@ export const numbers = (n: number): Given => ({ shape: [n], dtype: 'i32' });
 const memory = allocate(1 << 16);
 
 /** Makes a plan of one step; tensors lie one behind another. */
-function plan(kernel: string, { inputs, outputs, attributes = {} }: Step): void {
+async function plan(kernel: string, { inputs, outputs, attributes = {} }: Step): Promise<void> {
   const given = [...inputs, ...outputs];
   const tensors = given.map((one, i) => {
     const { shape, dtype } = one && 'shape' in one ? one : { shape: one ?? [], dtype: 'f32' as const };
@@ -39,17 +39,17 @@ function plan(kernel: string, { inputs, outputs, attributes = {} }: Step): void 
       attributes,
     },
   ];
-  prepare({ memories: [memory], tensors, steps, threads: 2 }).dispose();
+  (await prepare({ memories: [memory], tensors, steps, threads: 2 })).dispose();
 }
 
 /** Makes a test for each kernel. */
 export function describeHostile(cases: HostileCases): void {
   for (const [kernel, { right, wrong }] of Object.entries(cases)) {
-    it(`${kernel} refuses tensors that do not agree`, () => {
-      plan(kernel, right);
+    it(`${kernel} refuses tensors that do not agree`, async () => {
+      await plan(kernel, right);
       for (const change of wrong) {
-        assert.throws(
-          () => plan(kernel, { ...right, ...change }),
+        await assert.rejects(
+          plan(kernel, { ...right, ...change }),
           { name: /^(ShapeError|CortadoError|UsageError)$/ },
           JSON.stringify(change),
         );

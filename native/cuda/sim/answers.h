@@ -4,7 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <chrono>
+#include <filesystem>
 #include <string>
+#include <thread>
 
 namespace cortado::sim {
 
@@ -14,6 +17,28 @@ inline int planted(const char* call) {
   const char* wish = getenv("CORTADO_SIM_ANSWER");
   const size_t length = strlen(call);
   return wish && strncmp(wish, call, length) == 0 && wish[length] == ':' ? atoi(wish + length + 1) : 0;
+}
+
+/// Holds a call up until a file is there, where a test has planted that: CORTADO_SIM_WAIT=call:file. False when it did
+/// not come within a minute.
+inline bool waited(const char* call) {
+  const char* wish = getenv("CORTADO_SIM_WAIT");
+  const size_t length = strlen(call);
+  if (!wish || strncmp(wish, call, length) != 0 || wish[length] != ':') return true;
+  const std::filesystem::path file = wish + length + 1;
+  const auto end = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+  while (!std::filesystem::exists(file)) {
+    if (std::chrono::steady_clock::now() > end) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return true;
+}
+
+/// How many times longer than others the work of this name takes, where a test has planted that:
+/// CORTADO_SIM_SLOW=name.
+inline double slowness(const std::string& name) {
+  const char* wish = getenv("CORTADO_SIM_SLOW");
+  return wish && name == wish ? 1000 : 1;
 }
 
 }  // namespace cortado::sim

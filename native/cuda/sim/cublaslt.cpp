@@ -1,6 +1,9 @@
 // cuBLASLt's calls, by plain loops: what cublaslt_api.h declares. Inputs are rounded as the compute type lets the
 // library do it; it wants memory to work in, and spoils it.
+#include <math.h>
 #include <stdio.h>
+
+#include <algorithm>
 
 #include "../vendor/cublaslt_api.h"
 #include "answers.h"
@@ -51,16 +54,20 @@ float rounded(cublasComputeType_t compute, float x) {
   return x;
 }
 
-void multiply(const cublasLtMatmulDescOpaque_t& product, const Matrix& a, const Matrix& b, float* d, int64_t stride) {
+/// Algorithms by number, the best first; the others add up backwards, which shows in the last digits.
+constexpr int kAlgorithms = 3;
+
+void multiply(const cublasLtMatmulDescOpaque_t& product, uint64_t algorithm, const Matrix& a, const Matrix& b, float* d,
+              int64_t stride) {
   const bool biased = product.epilogue & CUBLASLT_EPILOGUE_BIAS, rectified = product.epilogue & CUBLASLT_EPILOGUE_RELU;
   for (int64_t n = 0; n < b.columns(); ++n) {
     for (int64_t m = 0; m < a.rows(); ++m) {
-      double sum = 0;
-      for (int64_t k = 0; k < a.columns(); ++k) {
-        sum += static_cast<double>(rounded(product.compute, a.at(m, k))) *
-               static_cast<double>(rounded(product.compute, b.at(k, n)));
+      float sum = 0;
+      for (int64_t i = 0; i < a.columns(); ++i) {
+        const int64_t k = algorithm == 0 ? i : a.columns() - 1 - i;
+        sum = fmaf(rounded(product.compute, a.at(m, k)), rounded(product.compute, b.at(k, n)), sum);
       }
-      const float y = static_cast<float>(sum) + (biased ? product.bias[m] : 0.0f);
+      const float y = sum + (biased ? product.bias[m] : 0.0f);
       d[n * stride + m] = rectified && y <= 0.0f ? 0.0f : y;
     }
   }
@@ -172,8 +179,18 @@ CORTADO_SIMULATED cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t
     return CUBLAS_STATUS_INVALID_VALUE;
   if (preference->workspace < kWorkspace || preference->schemes != CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE)
     return CUBLAS_STATUS_NOT_SUPPORTED;
-  *results = {{}, kWorkspace, CUBLAS_STATUS_SUCCESS, 1.0f, {}};
-  *found = 1;
+  *found = std::min(wanted, kAlgorithms);
+  for (int i = 0; i < *found; ++i)
+    results[i] = {{{static_cast<uint64_t>(i)}}, kWorkspace, CUBLAS_STATUS_SUCCESS, 1.0f, {}};
+  return CUBLAS_STATUS_SUCCESS;
+}
+CORTADO_SIMULATED cublasStatus_t cublasLtMatmulAlgoCheck(cublasLtHandle_t, cublasLtMatmulDesc_t, cublasLtMatrixLayout_t,
+                                                         cublasLtMatrixLayout_t, cublasLtMatrixLayout_t,
+                                                         cublasLtMatrixLayout_t, const cublasLtMatmulAlgo_t* algorithm,
+                                                         cublasLtMatmulHeuristicResult_t* result) {
+  CORTADO_ANSWER_PLANTED(cublasStatus_t);
+  if (algorithm->data[0] >= kAlgorithms) return CUBLAS_STATUS_NOT_SUPPORTED;
+  *result = {*algorithm, kWorkspace, CUBLAS_STATUS_SUCCESS, 1.0f, {}};
   return CUBLAS_STATUS_SUCCESS;
 }
 
@@ -188,12 +205,14 @@ CORTADO_SIMULATED cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmul
       workspace_bytes < kWorkspace)
     return CUBLAS_STATUS_INVALID_VALUE;
   // What a graph replays is what it was at the call.
-  enqueue(stream, [product = *product,
+  enqueue(stream, [product = *product, number = algorithm->data[0],
                    left = Matrix{static_cast<const float*>(a), *layout_a, product->transpose_a == CUBLAS_OP_T},
                    right = Matrix{static_cast<const float*>(b), *layout_b, product->transpose_b == CUBLAS_OP_T},
                    d = static_cast<float*>(d), stride = layout_d->stride, workspace] {
+    const auto terms = static_cast<double>(left.rows() * left.columns() * right.columns());
+    spend(terms * 1e-3 * static_cast<double>(1 + number) * slowness("algorithm " + std::to_string(number)));
     memset(workspace, 0xff, kWorkspace);
-    multiply(product, left, right, d, stride);
+    multiply(product, number, left, right, d, stride);
   });
   return CUBLAS_STATUS_SUCCESS;
 }

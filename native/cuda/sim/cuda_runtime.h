@@ -2,8 +2,9 @@
 // NVIDIA's header of this name, so that the same sources, host code and kernels, run anywhere, under sanitizers.
 //
 // Kernels run one after the other, block by block; a block's threads are fibers, which give way to each other only at
-// barriers, shuffles and votes, in one of two orders. Streams are queues with a thread each. Not simulated: memory
-// models, races between warps, performance.
+// barriers, shuffles and votes, in one of two orders. Streams are queues with a thread each, and with a clock each that
+// events read: it counts what work says that it takes, the same in every run. Not simulated: memory models, races
+// between warps, performance.
 #pragma once
 
 #include <math.h>
@@ -182,6 +183,8 @@ namespace cortado::sim {
 cudaError_t launch(const cudaLaunchConfig_t& config, std::function<void()> kernel);
 /// Puts anything on a stream.
 cudaError_t enqueue(cudaStream_t stream, std::function<void()> work);
+/// Says, from work on a stream, what time it takes of the GPU.
+void spend(double nanoseconds);
 }  // namespace cortado::sim
 
 template <class... Parameters, class... Arguments>

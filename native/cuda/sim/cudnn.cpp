@@ -220,6 +220,7 @@ CORTADO_SIMULATED cudnnStatus_t cudnnBackendDestroyDescriptor(cudnnBackendDescri
 }
 CORTADO_SIMULATED cudnnStatus_t cudnnBackendFinalize(cudnnBackendDescriptor_t descriptor) {
   CORTADO_ANSWER_PLANTED(cudnnStatus_t);
+  if (!waited(__func__)) return failed(CUDNN_STATUS_INTERNAL_ERROR, "nobody lets it go on");
   return finalize(*descriptor->state);
 }
 CORTADO_SIMULATED cudnnStatus_t cudnnBackendSetAttribute(cudnnBackendDescriptor_t descriptor,
@@ -284,6 +285,7 @@ CORTADO_SIMULATED cudnnStatus_t cudnnBackendExecute(cudnnHandle_t handle, cudnnB
   if (!workspace) return failed(CUDNN_STATUS_BAD_PARAM, "no memory to work in");
   enqueue(handle->stream, [convolution = plan->state->plan, image = by_id[1], weight = by_id[2],
                            bias = static_cast<const float*>(by_id[3]), features = by_id[4], workspace] {
+    spend(convolution.nanoseconds() * slowness("engine " + std::to_string(convolution.engine)));
     memset(workspace, 0xff, kWorkspace);
     convolution.run(image, weight, bias, features);
   });

@@ -79,8 +79,8 @@ Convolution::Convolution(std::shared_ptr<const std::string> subject, std::option
       bias_(bias),
       workspace_(static_cast<size_t>(plan_.get<int64_t>(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE))) {}
 
-std::optional<Convolution> Convolution::choose(const Cudnn& cudnn, const Target& target,
-                                               const ConvolutionShape& shape) {
+std::vector<Convolution> Convolution::candidates(const Cudnn& cudnn, const Target& target,
+                                                 const ConvolutionShape& shape, size_t most) {
   const auto subject = std::make_shared<const std::string>(shape.text());
   const ConvolutionGraph graph(cudnn, *subject, shape, target.handle);
   std::vector<Descriptor> now, late;
@@ -90,16 +90,19 @@ std::optional<Convolution> Convolution::choose(const Cudnn& cudnn, const Target&
       if (notes.allow(shape)) (notes.compiled_late() ? late : now).push_back(std::move(configuration));
     }
   }
-  std::move(late.begin(), late.end(), std::back_inserter(now));
-  for (Descriptor& configuration : now) {
+  std::vector<Convolution> plans;
+  const auto make = [&](Descriptor& configuration) {
     Descriptor plan(cudnn, *subject, CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
     if (target.handle) plan.set(CUDNN_ATTR_EXECUTION_PLAN_HANDLE, target.handle);
     if (target.described) plan.set(CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP, *target.described);
-    if (!plan.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, configuration).try_finalize()) continue;
-    if (plan.get<int64_t>(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE) > kMostWorkspace) continue;
-    return Convolution(subject, std::move(configuration), std::move(plan), shape.bias);
-  }
-  return std::nullopt;
+    if (!plan.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, configuration).try_finalize()) return;
+    if (plan.get<int64_t>(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE) > kMostWorkspace) return;
+    plans.push_back(Convolution(subject, std::move(configuration), std::move(plan), shape.bias));
+  };
+  for (size_t i = 0; i < now.size() && plans.size() < most; ++i) make(now[i]);
+  const size_t compiled = std::min(most, plans.size() + kMostCompiled);
+  for (size_t i = 0; i < late.size() && plans.size() < compiled; ++i) make(late[i]);
+  return plans;
 }
 
 std::optional<Convolution> Convolution::restore(const Cudnn& cudnn, const Target& target, const ConvolutionShape& shape,

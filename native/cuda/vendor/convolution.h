@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "convolution_graph.h"
 
@@ -25,9 +26,14 @@ class Convolution {
   /// More memory than this to work in is not given to an engine.
   static constexpr int64_t kMostWorkspace = int64_t{512} << 20;
 
-  /// Asks cuDNN for engines, best first, and takes the first that keeps our promises: the same bits every time, sums in
-  /// float32, inputs rounded no more than the precision allows. Nothing where there is none. Throws Error.
-  static std::optional<Convolution> choose(const Cudnn& cudnn, const Target& target, const ConvolutionShape& shape);
+  /// So many plans are worth to be compared; of them so many whose kernels are compiled when they are made, which takes
+  /// seconds.
+  static constexpr size_t kMostCandidates = 10, kMostCompiled = 3;
+
+  /// Asks cuDNN for engines and makes plans of at most `most` that keep our promises: the same bits every time, sums in
+  /// float32, inputs rounded no more than the precision allows. Best first, as cuDNN thinks. Throws Error.
+  static std::vector<Convolution> candidates(const Cudnn& cudnn, const Target& target, const ConvolutionShape& shape,
+                                             size_t most = kMostCandidates);
   /// The one that another described. Nothing where this cuDNN does not take it.
   static std::optional<Convolution> restore(const Cudnn& cudnn, const Target& target, const ConvolutionShape& shape,
                                             const std::string& description);

@@ -33,6 +33,10 @@ struct ConvolutionShape {
            : precision == Precision::f16 ? api::CUDNN_DATA_HALF
                                          : api::CUDNN_DATA_FLOAT;
   }
+  /// Numbers in each tensor.
+  int64_t image_size() const { return images * groups * channels * height.image * width.image; }
+  int64_t weight_size() const { return groups * filters * channels * height.taps * width.taps; }
+  int64_t features_size() const { return images * groups * filters * height.features * width.features; }
   /// In words: for errors, and to tell one from the others.
   std::string text() const;
 };

@@ -37,16 +37,13 @@ std::string GemmShape::text() const {
   return out.str();
 }
 
-std::optional<Gemm> Gemm::choose(CublasLt& library, const GemmShape& shape) {
-  Gemm gemm;
-  gemm.subject_ = shape.text();
-  gemm.bias_ = shape.bias;
-  const auto check = [&](cublasStatus_t status, const char* call) { library.check(status, gemm.subject_, call); };
+Gemm::Gemm(CublasLt& library, const GemmShape& shape) : subject_(shape.text()), bias_(shape.bias) {
+  const auto check = [&](cublasStatus_t status, const char* call) { library.check(status, subject_, call); };
 
   cublasLtMatmulDesc_t product = nullptr;
   check(library.cublasLtMatmulDescCreate(&product, compute_type(shape.precision), CUDA_R_32F),
         "cublasLtMatmulDescCreate");
-  gemm.product_ = {product, library.cublasLtMatmulDescDestroy};
+  product_ = {product, library.cublasLtMatmulDescDestroy};
   const auto set = [&](cublasLtMatmulDescAttributes_t name, const auto& value) {
     check(library.cublasLtMatmulDescSetAttribute(product, name, &value, sizeof value),
           "cublasLtMatmulDescSetAttribute");
@@ -66,10 +63,14 @@ std::optional<Gemm> Gemm::choose(CublasLt& library, const GemmShape& shape) {
           "cublasLtMatrixLayoutCreate");
     return Handle<cublasLtMatrixLayout_t>(made, library.cublasLtMatrixLayoutDestroy);
   };
-  gemm.a_ = layout(shape.rows, shape.depth, shape.transpose_a);
-  gemm.b_ = layout(shape.depth, shape.columns, shape.transpose_b);
-  gemm.d_ = layout(shape.rows, shape.columns, false);
+  a_ = layout(shape.rows, shape.depth, shape.transpose_a);
+  b_ = layout(shape.depth, shape.columns, shape.transpose_b);
+  d_ = layout(shape.rows, shape.columns, false);
+}
 
+std::vector<Gemm> Gemm::candidates(CublasLt& library, const GemmShape& shape) {
+  const Gemm gemm(library, shape);
+  const auto check = [&](cublasStatus_t status, const char* call) { library.check(status, gemm.subject_, call); };
   cublasLtMatmulPreference_t made = nullptr;
   check(library.cublasLtMatmulPreferenceCreate(&made), "cublasLtMatmulPreferenceCreate");
   const Handle<cublasLtMatmulPreference_t> preference(made, library.cublasLtMatmulPreferenceDestroy);
@@ -84,14 +85,42 @@ std::optional<Gemm> Gemm::choose(CublasLt& library, const GemmShape& shape) {
                           CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES})
     prefer(side, uint32_t{64});  // where plans place tensors
 
+  std::vector<cublasLtMatmulHeuristicResult_t> results(kMostCandidates);
   int found = 0;
-  const cublasStatus_t status =
-      library.cublasLtMatmulAlgoGetHeuristic(library.handle(), product, gemm.a_.get(), gemm.b_.get(), gemm.d_.get(),
-                                             gemm.d_.get(), made, 1, &gemm.algorithm_, &found);
-  if (status == CUBLAS_STATUS_NOT_SUPPORTED) return std::nullopt;
+  const cublasStatus_t status = library.cublasLtMatmulAlgoGetHeuristic(
+      library.handle(), gemm.product_.get(), gemm.a_.get(), gemm.b_.get(), gemm.d_.get(), gemm.d_.get(), made,
+      kMostCandidates, results.data(), &found);
+  if (status == CUBLAS_STATUS_NOT_SUPPORTED) return {};
   check(status, "cublasLtMatmulAlgoGetHeuristic");
-  if (found == 0 || gemm.algorithm_.state != CUBLAS_STATUS_SUCCESS) return std::nullopt;
+  std::vector<Gemm> plans;
+  for (int i = 0; i < found; ++i) {
+    if (results[static_cast<size_t>(i)].state != CUBLAS_STATUS_SUCCESS) continue;
+    plans.push_back(gemm);
+    plans.back().algorithm_ = results[static_cast<size_t>(i)];
+  }
+  return plans;
+}
+
+std::optional<Gemm> Gemm::restore(CublasLt& library, const GemmShape& shape, const std::string& description) {
+  cublasLtMatmulAlgo_t algorithm{};
+  std::istringstream words(description);
+  words >> std::hex;
+  for (uint64_t& word : algorithm.data) words >> word;
+  if (!words) return std::nullopt;
+  Gemm gemm(library, shape);
+  const cublasStatus_t status =
+      library.cublasLtMatmulAlgoCheck(library.handle(), gemm.product_.get(), gemm.a_.get(), gemm.b_.get(),
+                                      gemm.d_.get(), gemm.d_.get(), &algorithm, &gemm.algorithm_);
+  if (status != CUBLAS_STATUS_SUCCESS || gemm.workspace() > kMostWorkspace) return std::nullopt;
+  gemm.algorithm_.algo = algorithm;
   return gemm;
+}
+
+std::string Gemm::describe() const {
+  std::ostringstream words;
+  words << std::hex;
+  for (const uint64_t word : algorithm_.algo.data) words << word << ' ';
+  return words.str();
 }
 
 void Gemm::run(CublasLt& library, cudaStream_t stream, const float* a, const float* b, const float* bias, float* d,

@@ -3,6 +3,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "../../core/precision.h"
 #include "cublaslt.h"
@@ -27,10 +28,16 @@ class Gemm {
   /// More memory than this to work in is not given to an algorithm.
   static constexpr size_t kMostWorkspace = size_t{32} << 20;
 
-  /// The first choice of cuBLASLt's heuristic among those that add up in float32. Nothing where there is none. Throws
-  /// Error.
-  static std::optional<Gemm> choose(CublasLt& library, const GemmShape& shape);
+  /// So many algorithms are worth to be compared.
+  static constexpr int kMostCandidates = 10;
 
+  /// Algorithms that add up in float32, best first, as cuBLASLt thinks. Throws Error.
+  static std::vector<Gemm> candidates(CublasLt& library, const GemmShape& shape);
+  /// The one that another described. Nothing where this cuBLASLt does not take it. Throws Error.
+  static std::optional<Gemm> restore(CublasLt& library, const GemmShape& shape, const std::string& description);
+
+  /// What restore() takes.
+  std::string describe() const;
   size_t workspace() const { return algorithm_.workspaceSize; }
   /// Throws Error.
   void run(CublasLt& library, cudaStream_t stream, const float* a, const float* b, const float* bias, float* d,
@@ -40,12 +47,13 @@ class Gemm {
   template <class T>
   using Handle = std::shared_ptr<std::remove_pointer_t<T>>;
 
-  Gemm() = default;
+  /// All but the algorithm. Throws Error.
+  Gemm(CublasLt& library, const GemmShape& shape);
 
   std::string subject_;
   Handle<api::cublasLtMatmulDesc_t> product_;
   Handle<api::cublasLtMatrixLayout_t> a_, b_, d_;
-  bool bias_ = false;
+  bool bias_;
   api::cublasLtMatmulHeuristicResult_t algorithm_{};
 };
 

@@ -6,15 +6,25 @@
 
 namespace cortado::cuda {
 
-/// Texts by key in a folder, one file each, so that a choice that was made once holds from process to process. What
-/// cannot be read or written is left out: the choice is then made again.
+/// A plan that was chosen, in its library's words, and the time that it took then.
+struct Choice {
+  float milliseconds;
+  std::string description;
+
+  bool operator==(const Choice&) const = default;
+};
+
+/// Choices by key in a folder, one file each, so that a choice that was made once holds from process to process.
 class PlanStore {
  public:
   /// An empty folder keeps nothing.
   explicit PlanStore(std::filesystem::path folder) : folder_(std::move(folder)) {}
 
-  std::optional<std::string> load(const std::string& key) const;
-  void save(const std::string& key, const std::string& text) const;
+  bool keeps() const { return !folder_.empty(); }
+  std::optional<Choice> load(const std::string& key) const;
+  /// What is kept under the key from now on: the first choice that a process made. Nothing where it cannot be written.
+  std::optional<Choice> keep(const std::string& key, const Choice& choice) const;
+  void forget(const std::string& key) const;
 
  private:
   std::filesystem::path file_of(const std::string& key) const;

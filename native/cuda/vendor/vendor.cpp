@@ -1,8 +1,22 @@
 #include "vendor.h"
 
+#include <algorithm>
+
 #include "../../core/error.h"
+#include "search.h"
 
 namespace cortado::cuda {
+
+namespace {
+
+template <class Plan>
+size_t largest_workspace(const std::vector<Plan>& plans) {
+  size_t most = 0;
+  for (const Plan& plan : plans) most = std::max(most, plan.workspace());
+  return most;
+}
+
+}  // namespace
 
 Vendor::Vendor(int index, std::string gpu, const OpenOptions& options)
     : index_(index), gpu_(std::move(gpu)), cudnn_(options.cudnn), cublaslt_(options.cublaslt), store_(options.plans) {}
@@ -28,16 +42,44 @@ void Vendor::use() const {
   if (status != cudaSuccess) fail("DEVICE", "cudaSetDevice answered %d (%s)", status, cudaGetErrorName(status));
 }
 
-/// The plan that is kept on disk, or a new one, which then is.
+std::string Vendor::place_of(const Library& library, const char* name, const std::string& key) const {
+  return name + (' ' + std::to_string(library.version())) + ", " + gpu_ + ", " + key;
+}
+
 std::optional<Convolution> Vendor::plan(const ConvolutionShape& shape, const std::string& key) {
   const Target target{cudnn_.handle(), nullptr};
-  const std::string place = "cuDNN " + std::to_string(cudnn_.version()) + ", " + gpu_ + ", " + key;
-  if (const auto kept = store_.load(place)) {
-    if (auto restored = Convolution::restore(cudnn_, target, shape, *kept)) return restored;
-  }
-  auto chosen = Convolution::choose(cudnn_, target, shape);
-  if (chosen) store_.save(place, chosen->describe());
-  return chosen;
+  const auto time = [&](const std::vector<Convolution>& plans) {
+    const size_t width = shape.halves() ? 2 : 4;
+    const auto bytes = [width](int64_t numbers) { return static_cast<size_t>(numbers) * width; };
+    return fastest(plans,
+                   {bytes(shape.image_size()), bytes(shape.weight_size()), bytes(shape.features_size()),
+                    bytes(shape.bias ? shape.groups * shape.filters : 0), largest_workspace(plans)},
+                   [&](const Convolution& plan, const Stopwatch& watch, cudaStream_t stream) {
+                     plan.run(cudnn_, target.handle, stream,
+                              {watch.buffer(0), watch.buffer(1), watch.buffer(3), watch.buffer(2), watch.buffer(4)});
+                   });
+  };
+  return search<Convolution>(
+      store_, place_of(cudnn_, "cuDNN", key),
+      [&](const std::string& text) { return Convolution::restore(cudnn_, target, shape, text); },
+      [&] { return Convolution::candidates(cudnn_, target, shape); }, time);
+}
+
+std::optional<Gemm> Vendor::plan(const GemmShape& shape, const std::string& key) {
+  const auto time = [&](const std::vector<Gemm>& plans) {
+    const auto bytes = [](int64_t numbers) { return static_cast<size_t>(numbers) * sizeof(float); };
+    return fastest(plans,
+                   {bytes(shape.rows * shape.depth), bytes(shape.depth * shape.columns), bytes(shape.rows),
+                    bytes(shape.rows * shape.columns), largest_workspace(plans)},
+                   [&](const Gemm& plan, const Stopwatch& watch, cudaStream_t stream) {
+                     const auto floats = [&](size_t i) { return static_cast<float*>(watch.buffer(i)); };
+                     plan.run(cublaslt_, stream, floats(0), floats(1), floats(2), floats(3), watch.buffer(4));
+                   });
+  };
+  return search<Gemm>(
+      store_, place_of(cublaslt_, "cuBLASLt", key),
+      [&](const std::string& text) { return Gemm::restore(cublaslt_, shape, text); },
+      [&] { return Gemm::candidates(cublaslt_, shape); }, time);
 }
 
 const Gemm* Vendor::gemm(const GemmShape& shape) {
@@ -46,7 +88,7 @@ const Gemm* Vendor::gemm(const GemmShape& shape) {
   use();
   const std::string key = shape.text();
   auto found = gemms_.find(key);
-  if (found == gemms_.end()) found = gemms_.emplace(key, Gemm::choose(cublaslt_, shape)).first;
+  if (found == gemms_.end()) found = gemms_.emplace(key, plan(shape, key)).first;
   return found->second ? &*found->second : nullptr;
 }
 

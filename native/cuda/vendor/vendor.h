@@ -34,7 +34,10 @@ class Vendor {
 
  private:
   void use() const;
+  /// Under what a choice is kept on disk.
+  std::string place_of(const Library& library, const char* name, const std::string& key) const;
   std::optional<Convolution> plan(const ConvolutionShape& shape, const std::string& key);
+  std::optional<Gemm> plan(const GemmShape& shape, const std::string& key);
 
   int index_;
   std::string gpu_;

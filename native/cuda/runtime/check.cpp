@@ -1,6 +1,6 @@
 #include "check.h"
 
-#include "../core/error.h"
+#include "../../core/error.h"
 
 namespace cortado::cuda {
 
