@@ -1,10 +1,11 @@
-import { rootOf, type Check, type Program, type Ref, type Step } from '../program.js';
+import { rootOf, type Check, type DType, type Program, type Ref, type Step } from '../program.js';
+import { CPU, type Target } from './target.js';
 
 /**
  * Looks for NaN and infinity in tensors as soon as they are there: in those that guard a commit, or with `all` in every
  * input and result, so that the first layer that has some can be named.
  */
-export function checkFinite(program: Program, all: boolean): Program {
+export function checkFinite(program: Program, all: boolean, target: Target = CPU): Program {
   const refs = program.refs.slice();
   const checks: Check[] = [];
   const steps: Step[] = [];
@@ -16,7 +17,9 @@ export function checkFinite(program: Program, all: boolean): Program {
     steps.push({ ...step, attributes: {}, inPlace: false });
   };
   const guarded = new Set(program.guarded.map(({ id }) => rootOf(program.views, id)));
-  const wanted = (ref: Ref): boolean => ref.dtype === 'f32' && (all || guarded.has(rootOf(program.views, ref.id)));
+  const types: readonly DType[] = target.halves ? ['f32', 'bf16', 'f16'] : ['f32'];
+  const wanted = (ref: Ref): boolean =>
+    types.includes(ref.dtype) && (all || guarded.has(rootOf(program.views, ref.id)));
   const read = new Set(program.steps.flatMap((step) => step.inputs));
   for (const ref of program.refs) {
     if (all && ref.place.kind === 'input' && read.has(ref) && wanted(ref)) look(ref, `input ${ref.label}`);
