@@ -27,16 +27,16 @@ struct alignas(16) Raw {
 
 }  // namespace detail
 
-/// Elements of pack q of n; those beyond the end read as 0.
+/// Elements of pack q of n; those beyond the end read as 0. Loops have a fixed length, so that a pack is in registers.
 template <class T>
 __device__ Pack<T> load_pack(const T* p, int64_t q, int64_t n) {
   constexpr int kSize = Pack<T>::kSize;
-  Pack<T> pack{};
+  Pack<T> pack;
   if (kSize * q + kSize <= n) {
     const detail::Raw<T> raw = reinterpret_cast<const detail::Raw<T>*>(p)[q];
     for (int j = 0; j < kSize; ++j) pack.v[j] = widen(raw.v[j]);
   } else {
-    for (int64_t i = kSize * q; i < n; ++i) pack.v[i - kSize * q] = widen(p[i]);
+    for (int j = 0; j < kSize; ++j) pack.v[j] = kSize * q + j < n ? widen(p[kSize * q + j]) : 0.0f;
   }
   return pack;
 }
@@ -49,7 +49,9 @@ __device__ void store_pack(T* p, int64_t q, int64_t n, const Pack<T>& pack) {
     for (int j = 0; j < kSize; ++j) raw.v[j] = narrow<T>(pack.v[j]);
     reinterpret_cast<detail::Raw<T>*>(p)[q] = raw;
   } else {
-    for (int64_t i = kSize * q; i < n; ++i) p[i] = narrow<T>(pack.v[i - kSize * q]);
+    for (int j = 0; j < kSize; ++j) {
+      if (kSize * q + j < n) p[kSize * q + j] = narrow<T>(pack.v[j]);
+    }
   }
 }
 
