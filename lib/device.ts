@@ -12,7 +12,7 @@ import {
   type NativeOptions,
 } from './native.js';
 import { candidates, CUBLASLT, CUDNN, isOff, plansFolder, wheelFolders } from './libraries.js';
-import { CPU, CPU_PRECISIONS, PLAIN, type Precision, type Target } from './passes/index.js';
+import { CPU, CPU_PRECISIONS, GPU, type Precision, type Target } from './passes/index.js';
 import { atPath, type Place } from './places.js';
 
 /** Where models live and run. */
@@ -52,7 +52,7 @@ export async function openDevice(name = 'auto'): Promise<Device> {
 async function gpu(name: string): Promise<Device> {
   const native = await open(name);
   const whole = native.libraries.every(({ problem }) => problem === '');
-  return { name, native, target: PLAIN, precisions: whole ? ['float32', 'tf32', 'bfloat16', 'float16'] : ['float32'] };
+  return { name, native, target: GPU, precisions: whole ? ['float32', 'tf32', 'bfloat16', 'float16'] : ['float32'] };
 }
 
 let automatic: Promise<Device> | undefined;

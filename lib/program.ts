@@ -2,12 +2,12 @@ import type { Attributes } from './op.js';
 import { count, format, type Shape } from './shape.js';
 import { ShapeError } from './errors.js';
 
-/** Type of a tensor's elements: float32, int32, uint8, int8, bfloat16. */
-export type DType = 'f32' | 'i32' | 'u8' | 'i8' | 'bf16';
+/** Type of a tensor's elements: float32, int32, uint8, int8, bfloat16, float16. */
+export type DType = 'f32' | 'i32' | 'u8' | 'i8' | 'bf16' | 'f16';
 /** Whether dropout drops and batchNorm takes statistics of the batch (`train`), or not (`test`). */
 export type Phase = 'train' | 'test';
 
-export const BYTES: Readonly<Record<DType, number>> = { f32: 4, i32: 4, u8: 1, i8: 1, bf16: 2 };
+export const BYTES: Readonly<Record<DType, number>> = { f32: 4, i32: 4, u8: 1, i8: 1, bf16: 2, f16: 2 };
 
 /**
  * Where a tensor of a program lives: `state` outlives the run (parameters, solver history), `kept` follows from it and lives

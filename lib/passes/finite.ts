@@ -1,5 +1,5 @@
+import { rootOf, type Check, type DType, type Program, type Ref, type Step } from '../program.js';
 import { count } from '../shape.js';
-import { rootOf, type Check, type Program, type Ref, type Step } from '../program.js';
 import type { Target } from './target.js';
 
 /**
@@ -21,7 +21,9 @@ export function checkFinite(program: Program, all: boolean, target: Target): Pro
     steps.push(step);
   };
   const guarded = new Set(program.guarded.map(({ id }) => rootOf(program.views, id)));
-  const wanted = (ref: Ref): boolean => ref.dtype === 'f32' && (all || guarded.has(rootOf(program.views, ref.id)));
+  const types: readonly DType[] = target.halves ? ['f32', 'bf16', 'f16'] : ['f32'];
+  const wanted = (ref: Ref): boolean =>
+    types.includes(ref.dtype) && (all || guarded.has(rootOf(program.views, ref.id)));
   const read = new Set(program.steps.flatMap((step) => step.inputs));
   for (const ref of program.refs) {
     if (all && ref.place.kind === 'input' && read.has(ref) && wanted(ref)) look(ref, `input ${ref.label}`);

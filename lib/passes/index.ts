@@ -2,6 +2,7 @@ import type { Program } from '../program.js';
 import { checkFinite } from './finite.js';
 import { fuseRelu } from './fuse.js';
 import { fuseLrnPool } from './fuse-lrn.js';
+import { storeAsHalves } from './halves.js';
 import { keepPrepared } from './keep.js';
 import { packFilters } from './pack.js';
 import { multiplyAsBf16, storeAsInt8, type Precision } from './precision.js';
@@ -10,7 +11,7 @@ import { CPU, PLAIN, type Target } from './target.js';
 import { useWinograd } from './winograd.js';
 
 export { CPU_PRECISIONS, type Precision } from './precision.js';
-export { CPU, PLAIN, type Target } from './target.js';
+export { CPU, GPU, type Target } from './target.js';
 export { placeInArena, placeKept, roundUp, sizeOf, type Layout } from './memory.js';
 
 /** `none` leaves every step as the ops wrote it: the oracle that the other passes are tested against. */
@@ -38,6 +39,8 @@ function rewrite(program: Program, precision: Precision, target: Target): Progra
   if (has('conv2d_winograd')) fast = useWinograd(fast);
   if (has('dense_int8') && precision === 'int8') fast = storeAsInt8(fast);
   if (has('dense_bf16') && precision !== 'float32') fast = multiplyAsBf16(fast);
+  if (target.halves && (precision === 'bfloat16' || precision === 'float16'))
+    fast = storeAsHalves(fast, precision, target.halves);
   if (has('conv2d_packed')) fast = packFilters(fast);
   return keepPrepared(fast);
 }

@@ -2,7 +2,24 @@
 export interface Target {
   /** Kernels that a pass may put in place of others. */
   readonly kernels: ReadonlySet<string>;
+  /** Kernels that take values and gradients of 16 bits; absent where none does. The others have conversions around them. */
+  readonly halves?: ReadonlyMap<string, HalfSlots>;
 }
+
+/** Which of a kernel's float32 tensors may be of 16 bits. */
+export interface HalfSlots {
+  readonly inputs: readonly number[] | 'all';
+  readonly outputs: readonly number[] | 'all';
+  /** Makes gradients, of the gradient that input 0 is and of values. */
+  readonly gradient: boolean;
+  /** Takes each tensor in a type of its own; the others want one type, or one for the gradients and one for the values. */
+  readonly product: boolean;
+  /** The input that is a weight, which may be of 16 bits where input 0 is. */
+  readonly weight?: number;
+}
+
+/** Only what every device has. */
+export const PLAIN: Target = { kernels: new Set() };
 
 /** native/cpu/list.h. */
 export const CPU: Target = {
@@ -16,5 +33,41 @@ export const CPU: Target = {
   ]),
 };
 
-/** A device that has every kernel of native/kernels/list.h, and no more. */
-export const PLAIN: Target = { kernels: new Set() };
+const product = (gradient: boolean, weight?: number): HalfSlots => ({
+  inputs: [0],
+  outputs: [0],
+  gradient,
+  product: true,
+  ...(weight !== undefined && { weight }),
+});
+const wgrad: HalfSlots = { inputs: [0, 1], outputs: [], gradient: true, product: true };
+const each = (gradient: boolean): HalfSlots => ({ inputs: 'all', outputs: 'all', gradient, product: false });
+
+/** Functions of elements and windows; each has a gradient of its name. */
+const FUNCTIONS = [
+  ...['relu', 'sigmoid', 'tanh', 'elu', 'abs', 'exp', 'log', 'power', 'bnll', 'swish'],
+  ...['lrn', 'lrn_within', 'averagePool', 'eltwise_prod', 'eltwise_max', 'crop'],
+];
+
+/** native/cuda/list.h, and native/cuda/stored.h: kernels by the types of their tensors. */
+export const GPU: Target = {
+  kernels: new Set(['convert']),
+  halves: new Map<string, HalfSlots>([
+    ...['conv2d', 'deconv2d'].flatMap((name): [string, HalfSlots][] => [
+      [name, product(false)],
+      [`${name}_dgrad`, product(true)],
+      [`${name}_wgrad`, wgrad],
+    ]),
+    ['dense', product(false, 1)],
+    ['dense_dgrad', product(true, 1)],
+    ['dense_wgrad', wgrad],
+    ...FUNCTIONS.flatMap((name): [string, HalfSlots][] => [
+      [name, each(false)],
+      [`${name}_grad`, each(true)],
+    ]),
+    // Its second result has numbers of pixels, which need all digits.
+    ['maxPool', { ...each(false), outputs: [0] }],
+    ['maxPool_grad', each(true)],
+    ...['sum', 'dropout', 'concat', 'slice'].map((name): [string, HalfSlots] => [name, each(false)]),
+  ]),
+};

@@ -81,6 +81,7 @@ DType dtype_of(const std::string& name) {
   if (name == "u8") return DType::u8;
   if (name == "i8") return DType::i8;
   if (name == "bf16") return DType::bf16;
+  if (name == "f16") return DType::f16;
   fail("INTERNAL", "plan: expected a dtype, got %s", name.c_str());
 }
 

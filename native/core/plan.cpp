@@ -13,7 +13,7 @@ namespace {
 
 int64_t bytes_of(DType dtype) {
   if (dtype == DType::u8 || dtype == DType::i8) return 1;
-  return dtype == DType::bf16 ? 2 : 4;
+  return dtype == DType::bf16 || dtype == DType::f16 ? 2 : 4;
 }
 
 Tensor place(const TensorSpec& spec, const std::vector<std::shared_ptr<Memory>>& memories, size_t index) {

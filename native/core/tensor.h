@@ -8,7 +8,7 @@
 
 namespace cortado {
 
-enum class DType : uint8_t { f32, i32, u8, i8, bf16 };
+enum class DType : uint8_t { f32, i32, u8, i8, bf16, f16 };
 
 constexpr int kMaxRank = 8;
 

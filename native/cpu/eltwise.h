@@ -18,7 +18,7 @@ CORTADO_INLINE void for_vectors(Threads& team, int64_t n, const F& f) {
 
 /// y = sum of coefficients[i] * x[i]; y may lie over any of them.
 struct Sum {
-  Terms terms;
+  Terms<> terms;
   float coefficient[kMaxTerms];
   float* y;
 
@@ -51,7 +51,7 @@ struct Sum {
 };
 
 struct EltwiseProd {
-  Terms terms;
+  Terms<> terms;
   float* y;
 
   explicit EltwiseProd(Prepare& step) : terms(step, 0, step.inputs()), y(step.out(0).f32()) {
@@ -59,7 +59,7 @@ struct EltwiseProd {
   }
 
   void run(const Run& run) const {
-    const Terms* const t = &terms;
+    const Terms<>* const t = &terms;
     float* const to = y;
     for_vectors(run.threads, terms.n, [=](int64_t i, int64_t lanes) {
       Vf product = load_lanes(t->x[0] + i, lanes);
@@ -72,7 +72,7 @@ struct EltwiseProd {
 /// Inputs dy, y (read unless `stable`), then the factors; one output per factor. Stable: the product of the others.
 /// Else y / x, which is NaN where x is 0, as in Caffe.
 struct EltwiseProdGrad {
-  Terms terms;
+  Terms<> terms;
   const float *dy, *y;
   float* dx[kMaxTerms];
   int64_t stable;
@@ -110,7 +110,7 @@ struct EltwiseProdGrad {
 /// Outputs y and, for the gradient, the number of the winner (i32). Caffe's ties (eltwise_layer.cpp): of the first two
 /// the second wins, a later one must be strictly larger.
 struct EltwiseMax {
-  Terms terms;
+  Terms<> terms;
   float* y;
   int32_t* winner;
 

@@ -11,8 +11,9 @@
 
 namespace cortado::CORTADO_ISA {
 
-/// sum[i] = row[i] + ... + row[i + 4], of their squares if kSquares: the windows of four channels that follow each other,
-/// from one load of each row. Multiply-adds are spelled out, since the compiler would choose some here and others there.
+/// sum[i] = row[i] + ... + row[i + 4], of their squares if kSquares: the windows of four channels that follow each
+/// other, from one load of each row. Multiply-adds are spelled out, since the compiler would choose some here and
+/// others there.
 template <bool kSquares>
 struct FourWindows {
   Vf sum[4];
@@ -125,9 +126,9 @@ struct Lrn {
   }
 };
 
-/// dx = dy s^-beta - 2 alpha beta / size * x * (sum of dy x s^(-beta - 1) over the window) of one tile of n pixels, whose
-/// first channel is at x and dx; with relu, 0 where x is not above 0. Channels enter in turn and are finished once
-/// their window has; `terms` is a ring of the last rows of the sum's terms, `pitch` floats each.
+/// dx = dy s^-beta - 2 alpha beta / size * x * (sum of dy x s^(-beta - 1) over the window) of one tile of n pixels,
+/// whose first channel is at x and dx; with relu, 0 where x is not above 0. Channels enter in turn and are finished
+/// once their window has; `terms` is a ring of the last rows of the sum's terms, `pitch` floats each.
 struct LrnSlope {
   const LrnShape& shape;
   const float* x;

@@ -109,9 +109,7 @@ struct LrnMaxPoolGrad {
  private:
   static constexpr int64_t kPlanes = 4;  // channels taken together
 
-  int64_t room() const {
-    return gather_floats(pool, true) + (kPlanes + LrnSlope::ring(lrn)) * padded(lrn.pixels);
-  }
+  int64_t room() const { return gather_floats(pool, true) + (kPlanes + LrnSlope::ring(lrn)) * padded(lrn.pixels); }
 
   template <class Power>
   void image(const Power& power, const Margins& margins, int64_t image, float* memory, float* planes,

@@ -8,8 +8,8 @@ namespace cortado::CORTADO_ISA {
 
 /// f(place in the whole, place in the part, elements) for every run, each thread on its share of the elements.
 template <class F>
-CORTADO_INLINE void for_runs(Threads& team, const Parts& parts, const F& f) {
-  const Parts* const p = &parts;
+CORTADO_INLINE void for_runs(Threads& team, const Parts<>& parts, const F& f) {
+  const Parts<>* const p = &parts;
   const int64_t total = p->outer * p->width_of_whole;
   for_slices(team, total, kElementGrain, [p, &f](int64_t begin, int64_t end) {
     const int64_t row = p->width_of_whole;
@@ -27,7 +27,7 @@ CORTADO_INLINE void for_runs(Threads& team, const Parts& parts, const F& f) {
 
 /// Joins its inputs along an axis; `extents` are theirs along it.
 struct Concat {
-  Parts parts;
+  Parts<> parts;
   explicit Concat(Prepare& step) : parts(step, true) {}
   void run(const Run& run) const {
     for_runs(run.threads, parts, [](float* whole, const float* part, int64_t elements) {
@@ -38,7 +38,7 @@ struct Concat {
 
 /// Cuts its input into its outputs along an axis; `extents` are theirs along it.
 struct Slice {
-  Parts parts;
+  Parts<> parts;
   explicit Slice(Prepare& step) : parts(step, false) {}
   void run(const Run& run) const {
     for_runs(run.threads, parts, [](const float* whole, float* part, int64_t elements) {

@@ -1,6 +1,7 @@
 // The bias of products: added to them, and its gradient.
 #pragma once
 
+#include "numbers.h"
 #include "sums.h"
 
 namespace cortado::cuda {
@@ -18,15 +19,27 @@ struct Epilogue {
 
 /// Bias gradient: to (planes) = sums of x (images, planes, pixels) over images and pixels.
 struct PlaneSums {
-  const float* x;
+  Tensor x;
   int64_t images, planes, pixels;
   float* to;
 
-  void run(const Launch& launch, void* parts) const { sum_rows<1>(launch, planes, images * pixels, parts, *this); }
-  __device__ void term(int64_t plane, int64_t i, double (&sums)[1]) const {
-    sums[0] += static_cast<double>(x[(i / pixels * planes + plane) * pixels + i % pixels]);
+  void run(const Launch& launch, void* parts) const {
+    with_numbers(x.dtype, [&](auto number) {
+      using T = decltype(number);
+      sum_rows<1>(launch, planes, images * pixels, parts, Of<T>{numbers<T>(x), planes, pixels, to});
+    });
   }
-  __device__ void done(int64_t plane, const double (&sums)[1]) const { to[plane] = static_cast<float>(sums[0]); }
+
+  template <class T>
+  struct Of {
+    const T* x;
+    int64_t planes, pixels;
+    float* to;
+    __device__ void term(int64_t plane, int64_t i, double (&sums)[1]) const {
+      sums[0] += static_cast<double>(widen(x[(i / pixels * planes + plane) * pixels + i % pixels]));
+    }
+    __device__ void done(int64_t plane, const double (&sums)[1]) const { to[plane] = static_cast<float>(sums[0]); }
+  };
 };
 
 }  // namespace cortado::cuda

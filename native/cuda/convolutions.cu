@@ -1,5 +1,6 @@
 // Convolution, deconvolution and their gradients. This is the place where an algorithm is chosen for a shape: an engine
 // of cuDNN's where it has one, our own otherwise.
+#include "convert.h"
 #include "correlation.h"
 #include "library_convolution.h"
 #include "table.h"
@@ -11,40 +12,42 @@ namespace {
 /// A product of our own, and a plan of cuDNN's for the same where there is one.
 template <class P>
 struct Convolved {
-  Prepared<P> own;
+  P p;
+  ProductShape shape;
   LibraryConvolution library;
+  Floats tensors;  // image, weight, features
 
-  Convolved(Prepare& step, const P& product, const ConvolutionTensors& tensors, const Epilogue& epilogue)
-      : own(step, product), library(step, P::kPass, product.at.s, tensors, epilogue) {}
+  Convolved(Prepare& step, const Tensor& image, const Tensor& weight, const Tensor& features, const Epilogue& epilogue)
+      : p{{Conv2dShape(step, image, features, weight, number_type(image), number_type(features))}, epilogue},
+        shape(p.shape()),
+        library(step, P::kPass, p.at.s, image, weight, features, epilogue),
+        tensors(step, image, weight, features, shape.bytes()) {
+    step.scratch(shape.bytes());
+  }
   void run(const Launch& launch) const {
     // A library does not look whether the run has been halted.
     if (library && !launch.halt) return library.run(launch);
-    own.run(launch);
+    constexpr int kResult = P::kPass == Pass::image ? 0 : P::kPass == Pass::weight ? 1 : 2;
+    const auto place = [&](int i) { return i == kResult ? tensors.place(launch, i) : tensors.bring(launch, i); };
+    P own = p;
+    own.images = place(0);
+    own.weight = place(1);
+    own.features = place(2);
+    multiply(launch, shape, own);
+    tensors.bring_back(launch, kResult);
   }
 };
 
 /// Features of images: convolution, and the gradient of a deconvolution. In: image, weight. Out: features.
 struct Features : Convolved<Correlate> {
   Features(Prepare& step, const Epilogue& epilogue)
-      : Convolved(step,
-                  {{Conv2dShape(step, step.in(0), step.out(0), required(step, step.in(1), "a weight"))},
-                   step.in(0).f32(),
-                   step.in(1).f32(),
-                   step.out(0).f32(),
-                   epilogue},
-                  {step.in(0).data, step.in(1).data, epilogue.bias, step.out(0).data, nullptr}, epilogue) {}
+      : Convolved(step, step.in(0), required(step, step.in(1), "a weight"), step.out(0), epilogue) {}
 };
 
 /// Images of features: deconvolution, and the gradient of a convolution. In: features, weight. Out: image.
 struct Images : Convolved<Spread> {
   Images(Prepare& step, const Epilogue& epilogue)
-      : Convolved(step,
-                  {{Conv2dShape(step, step.out(0), step.in(0), required(step, step.in(1), "a weight"))},
-                   step.in(0).f32(),
-                   step.in(1).f32(),
-                   step.out(0).f32(),
-                   epilogue},
-                  {step.out(0).data, step.in(1).data, epilogue.bias, step.in(0).data, nullptr}, epilogue) {}
+      : Convolved(step, step.out(0), required(step, step.in(1), "a weight"), step.in(0), epilogue) {}
 };
 
 Epilogue epilogue_of(Prepare& step) {
@@ -77,19 +80,18 @@ struct Deconv2dDgrad : Features {
 /// In: x, dy. Out: dweight, dbias; either may be absent. `features` is the one of them on the feature side.
 struct ConvolutionWgrad {
   Convolved<FilterGradient> product;
+  bool wanted;
   PlaneSums bias;
 
   ConvolutionWgrad(Prepare& step, const Tensor& image, const Tensor& features)
-      : product(step,
-                {{Conv2dShape(step, image, features, step.out(0))}, image.f32(), features.f32(), step.out(0).f32()},
-                {image.data, step.out(0).data, nullptr, features.data, nullptr}, {}) {
+      : product(step, image, step.out(0), features, {}), wanted(step.out(0)) {
     const Tensor dy = step.in(1);
-    bias = {dy.f32(), dy.dim[0], dy.dim[1], dy.count(2, 4), step.out(1).f32()};
+    bias = {dy, dy.dim[0], dy.dim[1], dy.count(2, 4), step.out(1).f32()};
     step.expect(may_hold(step.out(1), dy.dim[1]), "a bias for every filter");
     step.scratch(sums_bytes<1>(bias.planes, bias.images * bias.pixels));
   }
   void run(const Launch& launch) const {
-    if (product.own.p.dweight) product.run(launch);
+    if (wanted) product.run(launch);
     if (bias.to) bias.run(launch, launch.scratch);
   }
 };

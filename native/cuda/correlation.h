@@ -48,9 +48,8 @@ struct Correlate {
   static constexpr Pass kPass = Pass::features;
   static constexpr bool kAlongA = true, kAlongB = false;
   Places at;
-  const float *images, *weight;
-  float* features;
   Epilogue epilogue;
+  float *images = nullptr, *weight = nullptr, *features = nullptr;
 
   using Row = const float*;
   struct Column {
@@ -81,9 +80,8 @@ struct Spread {
   static constexpr Pass kPass = Pass::image;
   static constexpr bool kAlongA = true, kAlongB = false;
   Places at;
-  const float *features, *weight;
-  float* images;
   Epilogue epilogue;
+  float *images = nullptr, *weight = nullptr, *features = nullptr;
 
   struct Row {
     int64_t group, channel;
@@ -120,13 +118,13 @@ struct Spread {
   }
 };
 
-/// dweight (filter; channel, tap) = features (filter; image, pixel) * images under the window.
+/// weight (filter; channel, tap) = features (filter; image, pixel) * images under the window.
 struct FilterGradient {
   static constexpr Pass kPass = Pass::weight;
   static constexpr bool kAlongA = true, kAlongB = true;
   Places at;
-  const float *images, *features;
-  float* dweight;
+  Epilogue epilogue;  // none
+  float *images = nullptr, *weight = nullptr, *features = nullptr;
 
   struct Row {
     int64_t plane;
@@ -149,18 +147,8 @@ struct FilterGradient {
     return at.under(images, c.group, Pixel(k, at.s.height.features, at.s.width.features), c.tap);
   }
   __device__ void put(int64_t group, int64_t filter, int64_t n, float sum) const {
-    dweight[(group * at.s.filters + filter) * at.s.channels * at.s.taps() + n] = sum;
+    weight[(group * at.s.filters + filter) * at.s.channels * at.s.taps() + n] = sum;
   }
-};
-
-/// A product that is prepared: P with its shape.
-template <class P>
-struct Prepared {
-  P p;
-  ProductShape shape;
-
-  Prepared(Prepare& step, const P& product) : p(product), shape(p.shape()) { step.scratch(shape.bytes()); }
-  void run(const Launch& launch) const { multiply(launch, shape, p); }
 };
 
 }  // namespace cortado::cuda

@@ -2,6 +2,7 @@
 // own otherwise.
 #include "../kernels/products.h"
 #include "bias.h"
+#include "convert.h"
 #include "device.h"
 #include "product.h"
 #include "table.h"
@@ -15,10 +16,10 @@ namespace {
 template <bool kAlongRows, bool kAlongColumns>
 struct Matrices {
   static constexpr bool kAlongA = kAlongRows, kAlongB = kAlongColumns;
-  const float *left, *right;
-  float* to;
   int64_t rows, columns, depth;
   Epilogue epilogue;
+  const float *left = nullptr, *right = nullptr;
+  float* to = nullptr;
 
   using Row = const float*;
   using Column = const float*;
@@ -29,45 +30,79 @@ struct Matrices {
   __device__ void put(int64_t, int64_t m, int64_t n, float sum) const { to[m * columns + n] = epilogue(n, sum); }
 };
 
-/// The same with the sides chosen when a plan is prepared, or a plan of cuBLASLt's.
+/// The same of tensors, with the sides chosen when a plan is prepared, or a plan of cuBLASLt's. Two factors in bfloat16
+/// are multiplied as they are; otherwise what is not float32 is copied, which for the side that is not a weight is
+/// little.
 struct MatrixProduct {
   Matrices<true, true> p;
-  bool along_a, along_b;
+  Tensor left, right, to;
+  bool along_a, along_b, halves;
   ProductShape shape;
   Vendor* vendor;
   const Gemm* gemm;
+  Floats tensors;  // left, right, to
 
-  MatrixProduct() = default;
-  MatrixProduct(Prepare& step, const Matrices<true, true>& matrices, bool along_a, bool along_b)
-      : p(matrices),
+  MatrixProduct(Prepare& step, const Tensor& left, const Tensor& right, const Tensor& to,
+                const Matrices<true, true>& extents, bool along_a, bool along_b)
+      : p(extents),
+        left(left),
+        right(right),
+        to(to),
         along_a(along_a),
         along_b(along_b),
+        halves(left.dtype == DType::bf16 && right.dtype == DType::bf16),
         shape(ProductShape::of(1, p.rows, p.columns, p.depth)),
         vendor(&vendor_of(step.device())),
-        gemm(p.to ? vendor->gemm(transposed(step.precision())) : nullptr) {
-    step.scratch(shape.bytes());
-    if (gemm) step.scratch(gemm->workspace());
+        gemm(to ? vendor->gemm(transposed(step.precision())) : nullptr) {
+    if (halves && !gemm && to) {
+      halves = false;
+      gemm = vendor->gemm(transposed(step.precision()));
+    }
+    const size_t own = shape.bytes(), theirs = gemm ? gemm->workspace() : 0, most = own > theirs ? own : theirs;
+    step.scratch(most);
+    tensors = Floats(step, left, right, to, most);
   }
   void run(const Launch& launch) const {
     // A library does not look whether the run has been halted.
-    if (gemm && !launch.halt)
-      return vendor->run(*gemm, launch.stream, p.right, p.left, p.epilogue.bias, p.to, launch.scratch);
-    if (along_a) return along_b ? start<true, true>(launch) : start<true, false>(launch);
-    along_b ? start<false, true>(launch) : start<false, false>(launch);
+    const bool library = gemm && !launch.halt;
+    Matrices<true, true> own = p;
+    own.to = tensors.place(launch, 2);
+    if (library && halves) {
+      vendor->run(*gemm, launch.stream, right.data, left.data, p.epilogue.bias, own.to, launch.scratch);
+    } else {
+      own.left = tensors.bring(launch, 0);
+      own.right = tensors.bring(launch, 1);
+      if (library) {
+        vendor->run(*gemm, launch.stream, own.right, own.left, p.epilogue.bias, own.to, launch.scratch);
+      } else {
+        multiply_own(launch, own);
+      }
+    }
+    tensors.bring_back(launch, 2);
   }
 
  private:
   /// BLAS has its matrices column by column: what is row by row to us is transposed to it, and so is the product,
   /// C^T = B^T A^T.
   GemmShape transposed(Precision precision) const {
-    return {p.columns, p.rows, p.depth, along_b, !along_a, p.epilogue.bias != nullptr, p.epilogue.relu, precision};
+    return {p.columns,       p.rows,    p.depth, along_b, !along_a, p.epilogue.bias != nullptr,
+            p.epilogue.relu, precision, halves};
+  }
+  void multiply_own(const Launch& launch, const Matrices<true, true>& own) const {
+    if (along_a) return along_b ? start<true, true>(launch, own) : start<true, false>(launch, own);
+    along_b ? start<false, true>(launch, own) : start<false, false>(launch, own);
   }
   template <bool kAlongRows, bool kAlongColumns>
-  void start(const Launch& launch) const {
+  void start(const Launch& launch, const Matrices<true, true>& own) const {
     multiply(launch, shape,
-             Matrices<kAlongRows, kAlongColumns>{p.left, p.right, p.to, p.rows, p.columns, p.depth, p.epilogue});
+             Matrices<kAlongRows, kAlongColumns>{own.rows, own.columns, own.depth, own.epilogue, own.left, own.right,
+                                                 own.to});
   }
 };
+
+DenseShape shape_of(Prepare& step, const Tensor& x, const Tensor& y, const Tensor& weight, const Tensor& bias) {
+  return DenseShape(step, x, y, weight, bias, number_type(x), number_type(y), number_type(weight));
+}
 
 /// y = x w^T + bias, rectified if relu. In: x, weight, bias (units) or absent. Out: y (rows, units). Axes of x before
 /// `axis` are rows, the others inputs.
@@ -75,11 +110,10 @@ struct Dense {
   DenseShape s;
   MatrixProduct product;
 
-  explicit Dense(Prepare& step) : s(step, step.in(0), step.out(0), required(step, step.in(1), "a weight"), step.in(2)) {
-    const Epilogue epilogue{step.in(2).f32(), step.integer("relu") != 0};
-    const float *x = step.in(0).f32(), *weight = step.in(1).f32();
-    product = {step, {x, weight, step.out(0).f32(), s.rows, s.units, s.inputs, epilogue}, true, !s.transpose};
-  }
+  explicit Dense(Prepare& step)
+      : s(shape_of(step, step.in(0), step.out(0), required(step, step.in(1), "a weight"), step.in(2))),
+        product(step, step.in(0), step.in(1), step.out(0),
+                {s.rows, s.units, s.inputs, {step.in(2).f32(), step.integer("relu") != 0}}, true, !s.transpose) {}
   void run(const Launch& launch) const { product.run(launch); }
 };
 
@@ -88,29 +122,29 @@ struct DenseDgrad {
   DenseShape s;
   MatrixProduct product;
 
-  explicit DenseDgrad(Prepare& step) : s(step, step.out(0), step.in(0), required(step, step.in(1), "a weight"), {}) {
-    const float *dy = step.in(0).f32(), *weight = step.in(1).f32();
-    product = {step, {dy, weight, step.out(0).f32(), s.rows, s.inputs, s.units, {}}, true, s.transpose};
-  }
+  explicit DenseDgrad(Prepare& step)
+      : s(shape_of(step, step.out(0), step.in(0), required(step, step.in(1), "a weight"), {})),
+        product(step, step.in(0), step.in(1), step.out(0), {s.rows, s.inputs, s.units, {}}, true, s.transpose) {}
   void run(const Launch& launch) const { product.run(launch); }
 };
 
 /// dw = dy^T x, or its transpose; dbias = sum of dy over rows. In: x, dy. Out: dweight, dbias; either may be absent.
 struct DenseWgrad {
   DenseShape s;
+  bool wanted;
   MatrixProduct product;
   PlaneSums bias;
 
-  explicit DenseWgrad(Prepare& step) : s(step, step.in(0), step.in(1), step.out(0), step.out(1)) {
-    const float *x = step.in(0).f32(), *dy = step.in(1).f32();
-    float* dweight = step.out(0).f32();
-    product = s.transpose ? MatrixProduct(step, {x, dy, dweight, s.inputs, s.units, s.rows, {}}, false, false)
-                          : MatrixProduct(step, {dy, x, dweight, s.units, s.inputs, s.rows, {}}, false, false);
-    bias = {dy, s.rows, s.units, 1, step.out(1).f32()};
+  explicit DenseWgrad(Prepare& step)
+      : s(shape_of(step, step.in(0), step.in(1), step.out(0), step.out(1))),
+        wanted(step.out(0)),
+        product(step, step.in(s.transpose ? 0 : 1), step.in(s.transpose ? 1 : 0), step.out(0),
+                {s.transpose ? s.inputs : s.units, s.transpose ? s.units : s.inputs, s.rows, {}}, false, false) {
+    bias = {step.in(1), s.rows, s.units, 1, step.out(1).f32()};
     step.scratch(sums_bytes<1>(s.units, s.rows));
   }
   void run(const Launch& launch) const {
-    if (product.p.to) product.run(launch);
+    if (wanted) product.run(launch);
     if (bias.to) bias.run(launch, launch.scratch);
   }
 };

@@ -1,7 +1,8 @@
 // Sums, products and maxima over any number of tensors of one shape, and dropout.
 #include "../kernels/random.h"
 #include "../kernels/terms.h"
-#include "quads.h"
+#include "packs.h"
+#include "stored.h"
 #include "table.h"
 
 namespace cortado::cuda {
@@ -9,182 +10,207 @@ namespace cortado::cuda {
 namespace {
 
 /// y = sum of coefficients[i] * x[i]; y may lie over any of them.
-struct Sum {
-  Terms terms;
+template <class T, class>
+struct SumOf {
+  Terms<T> terms;
   float coefficient[kMaxTerms];
-  float* y;
+  T* y;
 
-  explicit Sum(Prepare& step) : terms(step, 0, step.inputs()), y(step.out(0).f32()) {
+  explicit SumOf(Prepare& step) : terms(step, 0, step.inputs(), kType<T>), y(numbers_to<T>(step.out(0))) {
     double values[kMaxTerms];
     const int given = step.list("coefficients", values, kMaxTerms);
-    step.expect(given == terms.count && holds(step.out(0), terms.n), "a coefficient for every tensor and a sum");
+    step.expect(given == terms.count && holds(step.out(0), terms.n, kType<T>),
+                "a coefficient for every tensor and a sum");
     for (int i = 0; i < given; ++i) coefficient[i] = static_cast<float>(values[i]);
   }
 
-  void run(const Launch& launch) const { for_each(launch, quads_of(terms.n), *this); }
+  void run(const Launch& launch) const { for_each(launch, packs_of<T>(terms.n), *this); }
 
   __device__ void operator()(int64_t q) const {
-    Quad sum{};
+    Pack<T> sum{};
     for (int t = 0; t < terms.count; ++t) {
-      const Quad x = load_quad(terms.x[t], q, terms.n);
-      for (int j = 0; j < 4; ++j) sum.v[j] = t == 0 ? coefficient[0] * x.v[j] : sum.v[j] + coefficient[t] * x.v[j];
+      const Pack<T> x = load_pack(terms.x[t], q, terms.n);
+      for (int j = 0; j < Pack<T>::kSize; ++j)
+        sum.v[j] = t == 0 ? coefficient[0] * x.v[j] : sum.v[j] + coefficient[t] * x.v[j];
     }
-    store_quad(y, q, terms.n, sum);
+    store_pack(y, q, terms.n, sum);
   }
 };
+using Sum = Stored<SumOf>;
 
-struct EltwiseProd {
-  Terms terms;
-  float* y;
+template <class T, class>
+struct EltwiseProdOf {
+  Terms<T> terms;
+  T* y;
 
-  explicit EltwiseProd(Prepare& step) : terms(step, 0, step.inputs()), y(step.out(0).f32()) {
-    step.expect(holds(step.out(0), terms.n), "tensors of one size");
+  explicit EltwiseProdOf(Prepare& step) : terms(step, 0, step.inputs(), kType<T>), y(numbers_to<T>(step.out(0))) {
+    step.expect(holds(step.out(0), terms.n, kType<T>), "tensors of one size");
   }
 
   void run(const Launch& launch) const { for_each(launch, terms.n, *this); }
 
   __device__ void operator()(int64_t i) const {
-    float product = terms.x[0][i];
-    for (int k = 1; k < terms.count; ++k) product *= terms.x[k][i];
-    y[i] = product;
+    float product = widen(terms.x[0][i]);
+    for (int k = 1; k < terms.count; ++k) product *= widen(terms.x[k][i]);
+    y[i] = narrow<T>(product);
   }
 };
+using EltwiseProd = Stored<EltwiseProdOf>;
 
 /// Gradients of each term, those that are wanted.
+template <class T>
 struct TermGradients {
-  float* dx[kMaxTerms];
+  T* dx[kMaxTerms];
 
   TermGradients(Prepare& step, int count, int64_t n) {
     step.expect(count <= kMaxTerms, "at most 256 tensors");
     for (int i = 0; i < count; ++i) {
-      step.expect(may_hold(step.out(i), n), "tensors of one size");
-      dx[i] = step.out(i).f32();
+      step.expect(may_hold(step.out(i), n, kType<T>), "tensors of one size");
+      dx[i] = numbers_to<T>(step.out(i));
     }
   }
 };
 
 /// Inputs dy, y (read unless `stable`), then the factors; one output per factor. Stable: the product of the others.
 /// Else y / x, which is NaN where x is 0, as in Caffe.
-struct EltwiseProdGrad {
-  Terms terms;
-  TermGradients to;
-  const float *dy, *y;
+template <class T, class V>
+struct EltwiseProdGradOf {
+  Terms<V> terms;
+  TermGradients<T> to;
+  const T* dy;
+  const V* y;
   int64_t stable;
 
-  explicit EltwiseProdGrad(Prepare& step)
-      : terms(step, 2, step.inputs() - 2),
+  explicit EltwiseProdGradOf(Prepare& step)
+      : terms(step, 2, step.inputs() - 2, kType<V>),
         to(step, terms.count, terms.n),
-        dy(step.in(0).f32()),
-        y(step.in(1).f32()),
+        dy(numbers<T>(step.in(0))),
+        y(numbers<V>(step.in(1))),
         stable(step.integer("stable")) {
-    step.expect(holds(step.in(0), terms.n) && (stable || holds(step.in(1), terms.n)), "tensors of one size");
+    step.expect(holds(step.in(0), terms.n, kType<T>), "tensors of one size");
+    step.expect(stable || holds(step.in(1), terms.n, kType<V>), "tensors of one size");
   }
 
   void run(const Launch& launch) const { for_each(launch, terms.n, *this); }
 
   __device__ void operator()(int64_t i) const {
-    const float d = dy[i];
+    const float d = widen(dy[i]);
     for (int k = 0; k < terms.count; ++k) {
-      if (to.dx[k]) to.dx[k][i] = d * others(k, i);
+      if (to.dx[k]) to.dx[k][i] = narrow<T>(d * others(k, i));
     }
   }
 
  private:
   __device__ float others(int k, int64_t i) const {
-    if (!stable) return y[i] / terms.x[k][i];
+    if (!stable) return widen(y[i]) / widen(terms.x[k][i]);
     float product = 1.0f;
     for (int j = 0; j < terms.count; ++j) {
-      if (j != k) product *= terms.x[j][i];
+      if (j != k) product *= widen(terms.x[j][i]);
     }
     return product;
   }
 };
+using EltwiseProdGrad = Stored<EltwiseProdGradOf>;
 
 /// Outputs y and, for the gradient, the number of the winner (i32). Caffe's ties (eltwise_layer.cu): of the first two
 /// the second wins, a later one must be strictly larger.
-struct EltwiseMax {
-  Terms terms;
-  float* y;
+template <class T, class>
+struct EltwiseMaxOf {
+  Terms<T> terms;
+  T* y;
   int32_t* winner;
 
-  explicit EltwiseMax(Prepare& step) : terms(step, 0, step.inputs()), y(step.out(0).f32()), winner(step.out(1).i32()) {
-    step.expect(may_hold(step.out(0), terms.n) && may_hold(step.out(1), terms.n, DType::i32), "tensors of one size");
+  explicit EltwiseMaxOf(Prepare& step)
+      : terms(step, 0, step.inputs(), kType<T>), y(numbers_to<T>(step.out(0))), winner(step.out(1).i32()) {
+    step.expect(may_hold(step.out(0), terms.n, kType<T>) && may_hold(step.out(1), terms.n, DType::i32),
+                "tensors of one size");
   }
 
   void run(const Launch& launch) const { for_each(launch, terms.n, *this); }
 
   __device__ void operator()(int64_t i) const {
-    float most = terms.x[0][i];
+    float most = widen(terms.x[0][i]);
     int32_t best = 0;
     for (int k = 1; k < terms.count; ++k) {
-      const float x = terms.x[k][i];
+      const float x = widen(terms.x[k][i]);
       if (k == 1 ? most > x : !(x > most)) continue;
       most = x;
       best = k;
     }
-    if (y) y[i] = most;
+    if (y) y[i] = narrow<T>(most);
     if (winner) winner[i] = best;
   }
 };
+using EltwiseMax = Stored<EltwiseMaxOf>;
 
 /// Inputs dy, winner; one output per term.
-struct EltwiseMaxGrad {
-  const float* dy;
+template <class T, class>
+struct EltwiseMaxGradOf {
+  const T* dy;
   const int32_t* winner;
   int count;
   int64_t n;
-  TermGradients to;
+  TermGradients<T> to;
 
-  explicit EltwiseMaxGrad(Prepare& step)
-      : dy(step.in(0).f32()),
+  explicit EltwiseMaxGradOf(Prepare& step)
+      : dy(numbers<T>(step.in(0))),
         winner(step.in(1).i32()),
         count(step.outputs()),
         n(step.in(0).size()),
         to(step, count, n) {
-    step.expect(holds(step.in(0), n) && holds(step.in(1), n, DType::i32), "tensors of one size");
+    step.expect(holds(step.in(0), n, kType<T>) && holds(step.in(1), n, DType::i32), "tensors of one size");
   }
 
   void run(const Launch& launch) const { for_each(launch, n, *this); }
 
   __device__ void operator()(int64_t i) const {
-    const float d = dy[i];
+    const T d = dy[i];
     const int32_t best = winner[i];
     for (int k = 0; k < count; ++k) {
-      if (to.dx[k]) to.dx[k][i] = k == best ? d : 0.0f;
+      if (to.dx[k]) to.dx[k][i] = k == best ? d : T{};
     }
   }
 };
+using EltwiseMaxGrad = Stored<EltwiseMaxGradOf>;
 
 /// x, random state (4 x i32) -> y; y may lie over x. The same kernel turns dy into dx: the run's random numbers, drawn
 /// again, make the same mask.
-struct Dropout {
-  const float* x;
+template <class T, class>
+struct DropoutOf {
+  const T* x;
   const int32_t* state;
-  float* y;
+  T* y;
   int64_t n, stream;
   float scale;
   uint32_t dropped;  // random words below this drop their element
 
-  explicit Dropout(Prepare& step)
-      : x(step.in(0).f32()), state(step.in(1).i32()), y(step.out(0).f32()), n(step.in(0).size()) {
+  explicit DropoutOf(Prepare& step)
+      : x(numbers<T>(step.in(0))), state(step.in(1).i32()), y(numbers_to<T>(step.out(0))), n(step.in(0).size()) {
     stream = step.integer("stream");
     const double ratio = step.number("ratio");
     step.expect(ratio >= 0 && ratio < 1, "a ratio of at least 0 and below 1");
-    step.expect(holds(step.in(0), n) && holds(step.out(0), n), "tensors of one size");
+    step.expect(holds(step.in(0), n, kType<T>) && holds(step.out(0), n, kType<T>), "tensors of one size");
     step.expect(holds(step.in(1), 4, DType::i32), "a random state");
     scale = static_cast<float>(1.0 / (1.0 - ratio));
     dropped = static_cast<uint32_t>(ratio * 4294967295.0);
   }
 
-  void run(const Launch& launch) const { for_each(launch, quads_of(n), *this); }
+  void run(const Launch& launch) const { for_each(launch, packs_of<T>(n), *this); }
 
   __device__ void operator()(int64_t q) const {
-    const Words words = RandomStream(state, stream).words(q);
-    Quad v = load_quad(x, q, n);
-    for (int j = 0; j < 4; ++j) v.v[j] = words.word[j] < dropped ? 0.0f : v.v[j] * scale;
-    store_quad(y, q, n, v);
+    const RandomStream random(state, stream);
+    Pack<T> v = load_pack(x, q, n);
+    for (int first = 0; first < Pack<T>::kSize; first += 4) {
+      const Words words = random.words((Pack<T>::kSize * q + first) / 4);
+      for (int j = 0; j < 4; ++j) {
+        float& own = v.v[first + j];
+        own = words.word[j] < dropped ? 0.0f : own * scale;
+      }
+    }
+    store_pack(y, q, n, v);
   }
 };
+using Dropout = Stored<DropoutOf>;
 
 }  // namespace
 

@@ -2,7 +2,8 @@
 // not finite, and the yardsticks that timings are held against.
 #include "../kernels/checks.h"
 #include "../kernels/normal.h"
-#include "quads.h"
+#include "packs.h"
+#include "stored.h"
 #include "sums.h"
 #include "table.h"
 
@@ -38,9 +39,9 @@ struct RandomFill {
   }
   __device__ void uniform(int64_t q, double min, double range) const {
     const Words drawn = words(q);
-    Quad quad;
+    Pack<float> quad;
     for (int j = 0; j < 4; ++j) quad.v[j] = static_cast<float>(min + unit_interval(drawn.word[j]) * range);
-    store_quad(y, q, n, quad);
+    store_pack(y, q, n, quad);
   }
 };
 
@@ -50,7 +51,7 @@ struct FillUniform {
   double min, range;
 
   explicit FillUniform(Prepare& step) : fill(step), min(step.number("min")), range(step.number("max") - min) {}
-  void run(const Launch& launch) const { for_each(launch, quads_of(fill.n), *this); }
+  void run(const Launch& launch) const { for_each(launch, packs_of<float>(fill.n), *this); }
   __device__ void operator()(int64_t q) const { fill.uniform(q, min, range); }
 };
 
@@ -64,17 +65,17 @@ struct FillGaussian {
       : fill(step), mean(static_cast<float>(step.number("mean"))), std(static_cast<float>(step.number("std"))) {
     keep = step.number("keep");
   }
-  void run(const Launch& launch) const { for_each(launch, quads_of(fill.n), *this); }
+  void run(const Launch& launch) const { for_each(launch, packs_of<float>(fill.n), *this); }
   __device__ void operator()(int64_t q) const {
     const Words drawn = fill.words(q);
     const NormalPair a = normal_pair(drawn.word[0], drawn.word[1]), b = normal_pair(drawn.word[2], drawn.word[3]);
-    Quad quad{{a.first, a.second, b.first, b.second}};
+    Pack<float> quad{{a.first, a.second, b.first, b.second}};
     const Words kept = keep < 1 ? fill.words(q, 1) : Words{};
     for (int j = 0; j < 4; ++j) {
       quad.v[j] = mean + std * quad.v[j];
       if (keep < 1 && !(unit_interval(kept.word[j]) < keep)) quad.v[j] = 0.0f;
     }
-    store_quad(fill.y, q, fill.n, quad);
+    store_pack(fill.y, q, fill.n, quad);
   }
 };
 
@@ -96,7 +97,7 @@ struct FillUnitball {
     step.scratch(sums_bytes<1>(rows, width) + static_cast<size_t>(rows) * sizeof(float));
   }
   void run(const Launch& launch) const {
-    for_each(launch, quads_of(fill.n), FillUnit{fill});
+    for_each(launch, packs_of<float>(fill.n), FillUnit{fill});
     FillUnitball sums = *this;
     sums.factor = reinterpret_cast<float*>(static_cast<uint8_t*>(launch.scratch) + sums_bytes<1>(rows, width));
     sum_rows<1>(launch, rows, width, launch.scratch, sums);
@@ -129,26 +130,28 @@ struct FillBilinear {
 };
 
 /// y (1, i32) = 1 when some element of x is NaN or infinite, else 0.
-struct NonFinite {
-  const float* x;
+template <class T, class>
+struct NonFiniteOf {
+  const T* x;
   int32_t* y;
   int64_t n;
 
-  explicit NonFinite(Prepare& step) : x(step.in(0).f32()), y(step.out(0).i32()), n(step.in(0).size()) {
-    step.expect(holds(step.in(0), n) && holds(step.out(0), 1, DType::i32), "a tensor and a flag");
+  explicit NonFiniteOf(Prepare& step) : x(numbers<T>(step.in(0))), y(step.out(0).i32()), n(step.in(0).size()) {
+    step.expect(holds(step.in(0), n, kType<T>) && holds(step.out(0), 1, DType::i32), "a tensor and a flag");
   }
   void run(const Launch& launch) const {
     check(cudaMemsetAsync(y, 0, sizeof *y, launch.stream), "cudaMemsetAsync");
-    for_each(launch, quads_of(n), *this);
+    for_each(launch, packs_of<T>(n), *this);
   }
   __device__ void operator()(int64_t q) const {
-    const Quad v = load_quad(x, q, n);
+    const Pack<T> v = load_pack(x, q, n);
     bool fine = true;
     // Not "greater than the largest": that is false for NaN.
-    for (int j = 0; j < 4; ++j) fine &= fabsf(v.v[j]) <= 3.40282347e38f;
+    for (int j = 0; j < Pack<T>::kSize; ++j) fine &= fabsf(v.v[j]) <= 3.40282347e38f;
     if (!fine) *y = 1;  // whoever writes, it is the same number
   }
 };
+using NonFinite = Stored<NonFiniteOf>;
 
 /// Copies x to y.
 struct ProbeCopy {
@@ -159,8 +162,8 @@ struct ProbeCopy {
   explicit ProbeCopy(Prepare& step) : x(step.in(0).f32()), y(step.out(0).f32()), n(step.in(0).size()) {
     step.expect(holds(step.in(0), n) && holds(step.out(0), n), "tensors of one size");
   }
-  void run(const Launch& launch) const { for_each(launch, quads_of(n), *this); }
-  __device__ void operator()(int64_t q) const { store_quad(y, q, n, load_quad(x, q, n)); }
+  void run(const Launch& launch) const { for_each(launch, packs_of<float>(n), *this); }
+  __device__ void operator()(int64_t q) const { store_pack(y, q, n, load_pack(x, q, n)); }
 };
 
 /// Multiply-adds from registers alone, `rounds` times 16 of them on each of 1024 blocks' threads; out (1) keeps the

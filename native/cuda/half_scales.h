@@ -6,14 +6,15 @@
 #include <math.h>
 
 #include "launch.h"
+#include "numbers.h"
 
 namespace cortado::cuda {
 
 /// Three factors in the GPU's memory: of the left tensor, the right one, and the result.
 struct HalfScales {
-  const float* tensor[2];
+  Tensor tensor[2];
   int64_t size[2], depth;
-  float* numbers;  // kBytes: the largest of each part of both tensors, then the factors
+  float* memory;  // kBytes: the largest of each part of both tensors, then the factors
 
   static constexpr int64_t kMostParts = 128;
   static constexpr size_t kBytes = (2 * kMostParts + 3) * sizeof(float);
@@ -23,24 +24,26 @@ struct HalfScales {
     const int64_t wanted = (size[side] + 8191) / 8192;
     return wanted < kMostParts ? wanted : kMostParts;
   }
-  __host__ __device__ float* largest(int side) const { return numbers + side * kMostParts; }
-  __host__ __device__ float* left() const { return numbers + 2 * kMostParts; }
+  __host__ __device__ float* largest(int side) const { return memory + side * kMostParts; }
+  __host__ __device__ float* left() const { return memory + 2 * kMostParts; }
   __host__ __device__ float* right() const { return left() + 1; }
   __host__ __device__ float* result() const { return left() + 2; }
   void run(const Launch& launch) const;
 };
 
+template <class T>
 struct LargestOfParts {
-  HalfScales s;
-  int side;
+  const T* x;
+  int64_t size, parts;
+  float* to;
 
   __device__ void operator()(int64_t part) const {
-    const int64_t parts = s.parts(side), end = s.size[side] * (part + 1) / parts;
+    const int64_t end = size * (part + 1) / parts;
     float largest = 0;
-    for (int64_t i = s.size[side] * part / parts + threadIdx.x; i < end; i += kBlock)
-      largest = fmaxf(largest, fabsf(s.tensor[side][i]));
+    for (int64_t i = size * part / parts + threadIdx.x; i < end; i += kBlock)
+      largest = fmaxf(largest, fabsf(widen(x[i])));
     largest = over_block(largest, Larger());
-    if (threadIdx.x == 0) s.largest(side)[part] = largest;
+    if (threadIdx.x == 0) to[part] = largest;
   }
 };
 
@@ -66,7 +69,13 @@ struct ScalesOfLargest {
 };
 
 inline void HalfScales::run(const Launch& launch) const {
-  for (int side = 0; side < 2; ++side) for_blocks(launch, parts(side), LargestOfParts{*this, side});
+  for (int side = 0; side < 2; ++side) {
+    with_numbers(tensor[side].dtype, [&](auto number) {
+      using T = decltype(number);
+      for_blocks(launch, parts(side),
+                 LargestOfParts<T>{numbers<T>(tensor[side]), size[side], parts(side), largest(side)});
+    });
+  }
   for_blocks(launch, 1, ScalesOfLargest{*this});
 }
 

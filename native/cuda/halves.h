@@ -1,9 +1,9 @@
 // Tensors of 16-bit numbers with channels last, which tensor cores want: made from ours and turned back.
 #pragma once
 
-#include "../kernels/halves.h"
 #include "bias.h"
 #include "launch.h"
+#include "numbers.h"
 
 namespace cortado::cuda {
 
@@ -49,11 +49,11 @@ struct PlaneTile {
 };
 
 /// Our numbers times `scale` (absent: 1) as halves.
-template <bool kBrain>
+template <class From, class To>
 struct ToHalves {
   Planes p;
-  const float* from;
-  uint16_t* to;
+  const From* from;
+  To* to;
   const float* scale;
 
   __device__ void operator()(int64_t block) const {
@@ -65,24 +65,23 @@ struct ToHalves {
     for (int row = y; row < Planes::kTile; row += Planes::kRows) {
       const int64_t inner = at.inner + row < p.inner.size() ? p.inner.place(at.inner + row) : -1, pixel = at.pixel + x;
       const bool there = outer >= 0 && inner >= 0 && pixel < p.pixels;
-      tile[row][x] = there ? factor * from[(outer * planes + inner) * p.pixels + pixel] : 0.0f;
+      tile[row][x] = there ? factor * widen(from[(outer * planes + inner) * p.pixels + pixel]) : 0.0f;
     }
     __syncthreads();
     for (int row = y; row < Planes::kTile; row += Planes::kRows) {
       const int64_t inner = at.inner + x, pixel = at.pixel + row;
       if (inner >= p.inner.size() || pixel >= p.pixels) continue;
-      to[(at.outer * p.pixels + pixel) * p.inner.size() + inner] =
-          kBrain ? to_bfloat16(tile[x][row]) : to_float16(tile[x][row]);
+      to[(at.outer * p.pixels + pixel) * p.inner.size() + inner] = narrow<To>(tile[x][row]);
     }
   }
 };
 
 /// Halves times `scale` (absent: 1) as our numbers, with an epilogue by the inner extent.
-template <bool kBrain>
+template <class From, class To>
 struct FromHalves {
   Planes p;
-  const uint16_t* from;
-  float* to;
+  const From* from;
+  To* to;
   const float* scale;
   Epilogue epilogue;
 
@@ -94,15 +93,14 @@ struct FromHalves {
     for (int row = y; row < Planes::kTile; row += Planes::kRows) {
       const int64_t inner = at.inner + x, pixel = at.pixel + row;
       if (inner >= p.inner.size() || pixel >= p.pixels) continue;
-      const uint16_t half = from[(at.outer * p.pixels + pixel) * p.inner.size() + inner];
-      tile[row][x] = factor * (kBrain ? from_bfloat16(half) : from_float16(half));
+      tile[row][x] = factor * widen(from[(at.outer * p.pixels + pixel) * p.inner.size() + inner]);
     }
     __syncthreads();
     const int64_t outer = p.outer.place(at.outer), planes = p.inner.groups * p.inner.count;
     for (int row = y; row < Planes::kTile; row += Planes::kRows) {
       const int64_t inner = at.inner + row < p.inner.size() ? p.inner.place(at.inner + row) : -1, pixel = at.pixel + x;
       if (outer < 0 || inner < 0 || pixel >= p.pixels) continue;
-      to[(outer * planes + inner) * p.pixels + pixel] = epilogue(inner, tile[x][row]);
+      to[(outer * planes + inner) * p.pixels + pixel] = narrow<To>(epilogue(inner, tile[x][row]));
     }
   }
 };

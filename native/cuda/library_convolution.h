@@ -21,11 +21,14 @@ struct ApplyEpilogue {
 /// the way of the tensors there and back, which does it.
 class LibraryConvolution {
  public:
-  LibraryConvolution(Prepare& step, Pass pass, const Conv2dShape& s, const ConvolutionTensors& tensors,
-                     const Epilogue& epilogue)
-      : vendor_(&vendor_of(step.device())), tensors_(tensors), epilogue_(epilogue), pass_(pass) {
-    if (!tensors.image || !tensors.weight || !tensors.features) return;  // a gradient that nobody wants
+  LibraryConvolution(Prepare& step, Pass pass, const Conv2dShape& s, const Tensor& image, const Tensor& weight,
+                     const Tensor& features, const Epilogue& epilogue)
+      : vendor_(&vendor_of(step.device())), tensor_{image, weight, features}, epilogue_(epilogue), pass_(pass) {
+    if (!image || !weight || !features) return;  // a gradient that nobody wants
     precision_ = step.precision();
+    bool floats = true;
+    for (const Tensor& tensor : tensor_) floats &= tensor.dtype == DType::f32;
+    if (!floats && !halves()) return;
     choose(s);
     if (!plan_) return;
     const int64_t depth[] = {s.channels * s.taps(), s.filters * s.taps(), s.images * s.pixels()};
@@ -36,23 +39,26 @@ class LibraryConvolution {
   explicit operator bool() const { return plan_ != nullptr; }
 
   void run(const Launch& launch) const {
-    if (precision_ == Precision::bf16) return run_halves<true>(launch);
-    if (precision_ == Precision::f16) return run_halves<false>(launch);
-    ConvolutionTensors tensors = tensors_;
-    tensors.workspace = launch.scratch;
-    vendor_->run(*plan_, launch.stream, tensors);
+    if (precision_ == Precision::bf16) return run_halves<Brain>(launch);
+    if (precision_ == Precision::f16) return run_halves<Half>(launch);
+    const Tensor* t = tensor_;
+    vendor_->run(*plan_, launch.stream, {t[0].data, t[1].data, epilogue_.bias, t[2].data, launch.scratch});
     if (fused_ || (!epilogue_.bias && !epilogue_.relu)) return;
     const Planes& p = planes_[result()];
-    for_each(launch, p.size(), ApplyEpilogue{ours(result()), p.inner.groups * p.inner.count, p.pixels, epilogue_});
+    for_each(launch, p.size(),
+             ApplyEpilogue{tensor_[result()].f32(), p.inner.groups * p.inner.count, p.pixels, epilogue_});
   }
 
  private:
   enum Side { kImageSide, kWeightSide, kFeaturesSide };
 
+  /// Whether the plan's tensors are of 16 bits, with channels last.
+  bool halves() const { return precision_ == Precision::bf16 || precision_ == Precision::f16; }
+
   /// Finds a plan, with the epilogue where it can have one.
   void choose(const Conv2dShape& s) {
-    const bool halves = precision_ == Precision::bf16 || precision_ == Precision::f16;
     using Axis = Planes::Axis;
+    const bool halves = this->halves();
     planes_[kImageSide] = {Axis::of(1, s.images, false), Axis::of(s.groups, s.channels, halves),
                            s.height.image * s.width.image};
     planes_[kWeightSide] = {Axis::of(s.groups, s.filters, halves), Axis::of(1, s.channels, halves), s.taps()};
@@ -78,11 +84,6 @@ class LibraryConvolution {
   int left() const { return pass_ == Pass::image ? kFeaturesSide : kImageSide; }
   int right() const { return pass_ == Pass::weight ? kFeaturesSide : kWeightSide; }
 
-  float* ours(int side) const {
-    const void* const all[] = {tensors_.image, tensors_.weight, tensors_.features};
-    return static_cast<float*>(const_cast<void*>(all[side]));
-  }
-
   /// In scratch memory: three tensors of halves, the scales, what the plan works in.
   static size_t whole(size_t bytes) { return (bytes + 255) / 256 * 256; }
   size_t halves_at(int side) const {
@@ -95,27 +96,39 @@ class LibraryConvolution {
     return halves_at(3) + whole(HalfScales::kBytes);
   }
 
-  template <bool kBrain>
+  template <class T>
   void run_halves(const Launch& launch) const {
+    constexpr bool kScaled = kType<T> == DType::f16;
     auto* const scratch = static_cast<uint8_t*>(launch.scratch);
-    const auto halves = [&](int side) { return reinterpret_cast<uint16_t*>(scratch + halves_at(side)); };
+    const auto theirs = [&](int side) { return reinterpret_cast<T*>(scratch + halves_at(side)); };
     const int a = left(), b = right(), c = result();
-    HalfScales scales{{ours(a), ours(b)},
+    HalfScales scales{{tensor_[a], tensor_[b]},
                       {planes_[a].size(), planes_[b].size()},
                       depth_,
                       reinterpret_cast<float*>(scratch + halves_at(3))};
-    if (!kBrain) scales.run(launch);
-    const auto factor = [](float* scale) { return kBrain ? nullptr : scale; };
-    for_blocks(launch, planes_[a].blocks(), ToHalves<kBrain>{planes_[a], ours(a), halves(a), factor(scales.left())});
-    for_blocks(launch, planes_[b].blocks(), ToHalves<kBrain>{planes_[b], ours(b), halves(b), factor(scales.right())});
+    if (kScaled) scales.run(launch);
+    const auto bring = [&](int side, const float* scale) {
+      with_numbers(tensor_[side].dtype, [&](auto number) {
+        using Ours = decltype(number);
+        for_blocks(
+            launch, planes_[side].blocks(),
+            ToHalves<Ours, T>{planes_[side], numbers<Ours>(tensor_[side]), theirs(side), kScaled ? scale : nullptr});
+      });
+    };
+    bring(a, scales.left());
+    bring(b, scales.right());
     vendor_->run(*plan_, launch.stream,
-                 {halves(kImageSide), halves(kWeightSide), nullptr, halves(kFeaturesSide), scratch + workspace_at()});
-    for_blocks(launch, planes_[c].blocks(),
-               FromHalves<kBrain>{planes_[c], halves(c), ours(c), factor(scales.result()), epilogue_});
+                 {theirs(kImageSide), theirs(kWeightSide), nullptr, theirs(kFeaturesSide), scratch + workspace_at()});
+    with_numbers(tensor_[c].dtype, [&](auto number) {
+      using Ours = decltype(number);
+      for_blocks(launch, planes_[c].blocks(),
+                 FromHalves<T, Ours>{planes_[c], theirs(c), numbers_to<Ours>(tensor_[c]),
+                                     kScaled ? scales.result() : nullptr, epilogue_});
+    });
   }
 
   Vendor* vendor_;
-  ConvolutionTensors tensors_;
+  Tensor tensor_[3];
   Epilogue epilogue_;
   Pass pass_;
   Precision precision_ = Precision::f32;

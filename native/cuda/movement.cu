@@ -2,6 +2,7 @@
 #include "../kernels/movement.h"
 
 #include "../kernels/reduce.h"
+#include "stored.h"
 #include "sums.h"
 #include "table.h"
 
@@ -10,7 +11,8 @@ namespace cortado::cuda {
 namespace {
 
 /// Element `i` of the whole and of the part that it belongs to; absent where nobody wants that part.
-__device__ inline float* place_in_part(const Parts& parts, int64_t i) {
+template <class T>
+__device__ T* place_in_part(const Parts<T>& parts, int64_t i) {
   const int64_t row = i / parts.width_of_whole;
   int64_t at = i % parts.width_of_whole;
   int k = 0;
@@ -19,22 +21,26 @@ __device__ inline float* place_in_part(const Parts& parts, int64_t i) {
 }
 
 /// Joins its inputs along an axis; `extents` are theirs along it.
-struct Concat {
-  Parts parts;
-  explicit Concat(Prepare& step) : parts(step, true) {}
+template <class T, class>
+struct ConcatOf {
+  Parts<T> parts;
+  explicit ConcatOf(Prepare& step) : parts(step, true, kType<T>) {}
   void run(const Launch& launch) const { for_each(launch, parts.outer * parts.width_of_whole, *this); }
   __device__ void operator()(int64_t i) const { parts.whole[i] = *place_in_part(parts, i); }
 };
+using Concat = Stored<ConcatOf>;
 
 /// Cuts its input into its outputs along an axis; `extents` are theirs along it.
-struct Slice {
-  Parts parts;
-  explicit Slice(Prepare& step) : parts(step, false) {}
+template <class T, class>
+struct SliceOf {
+  Parts<T> parts;
+  explicit SliceOf(Prepare& step) : parts(step, false, kType<T>) {}
   void run(const Launch& launch) const { for_each(launch, parts.outer * parts.width_of_whole, *this); }
   __device__ void operator()(int64_t i) const {
-    if (float* to = place_in_part(parts, i)) *to = parts.whole[i];
+    if (T* to = place_in_part(parts, i)) *to = parts.whole[i];
   }
 };
+using Slice = Stored<SliceOf>;
 
 /// `tiles` copies of (outer, width): rows of (outer, tiles, width).
 struct Copies {
@@ -78,29 +84,37 @@ struct RepeatGrad {
 };
 
 /// y = the box of x at `offsets` (one per axis) of y's extents.
-struct Crop {
-  const float* x;
-  float* y;
+template <class T, class>
+struct CropOf {
+  const T* x;
+  T* y;
   Box box;
-  explicit Crop(Prepare& step) : x(step.in(0).f32()), y(step.out(0).f32()), box(step, step.in(0), step.out(0)) {}
+  explicit CropOf(Prepare& step)
+      : x(numbers<T>(step.in(0))), y(numbers_to<T>(step.out(0))), box(step, step.in(0), step.out(0), kType<T>) {}
   void run(const Launch& launch) const { for_each(launch, box.rows * box.width, *this); }
   __device__ void operator()(int64_t i) const { y[i] = x[box.start(i / box.width) + i % box.width]; }
 };
+using Crop = Stored<CropOf>;
 
 /// dx = dy in the box, 0 around it.
-struct CropGrad {
-  const float* dy;
-  float* dx;
+template <class T, class>
+struct CropGradOf {
+  const T* dy;
+  T* dx;
   int64_t n;
   Box box;
-  explicit CropGrad(Prepare& step)
-      : dy(step.in(0).f32()), dx(step.out(0).f32()), n(step.out(0).size()), box(step, step.out(0), step.in(0)) {}
+  explicit CropGradOf(Prepare& step)
+      : dy(numbers<T>(step.in(0))),
+        dx(numbers_to<T>(step.out(0))),
+        n(step.out(0).size()),
+        box(step, step.out(0), step.in(0), kType<T>) {}
   void run(const Launch& launch) const {
-    check(cudaMemsetAsync(dx, 0, static_cast<size_t>(n) * sizeof(float), launch.stream), "cudaMemsetAsync");
+    check(cudaMemsetAsync(dx, 0, static_cast<size_t>(n) * sizeof(T), launch.stream), "cudaMemsetAsync");
     for_each(launch, box.rows * box.width, *this);
   }
   __device__ void operator()(int64_t i) const { dx[box.start(i / box.width) + i % box.width] = dy[i]; }
 };
+using CropGrad = Stored<CropGradOf>;
 
 /// y[row] = coefficient * the sum, sum of magnitudes or sum of squares of row `row` of x: as many rows as y has
 /// elements.

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "../kernels/checks.h"
-#include "quads.h"
+#include "packs.h"
 #include "sums.h"
 #include "table.h"
 
@@ -59,7 +59,7 @@ struct Update {
     }
   }
 
-  void run(const Launch& launch) const { for_each(launch, quads_of(n), *this); }
+  void run(const Launch& launch) const { for_each(launch, packs_of<float>(n), *this); }
 
   /// Every parameter has one update of its own.
   static void run_together(const void* const* prepared, int count, const Launch& launch) {
@@ -69,7 +69,7 @@ struct Update {
       All all{};
       for (int i = first; i < count && i < first + All::kMost; ++i) {
         const auto& one = *static_cast<const Update*>(prepared[i]);
-        all.add(one, quads_of(one.n));
+        all.add(one, packs_of<float>(one.n));
       }
       for_each(launch, all.size(), all);
     }
@@ -78,16 +78,16 @@ struct Update {
   __device__ void operator()(int64_t q) const {
     const Pace now{pace[0], pace[1], pace[2]};
     const float factor = clip ? *clip : 1.0f;
-    const Quad g = load_quad(gradient, q, n);
-    Quad own[kTensors];
-    for (int k = 0; k < kTensors; ++k) own[k] = load_quad(before[k], q, n);
+    const Pack<float> g = load_pack(gradient, q, n);
+    Pack<float> own[kTensors];
+    for (int k = 0; k < kTensors; ++k) own[k] = load_pack(before[k], q, n);
     for (int j = 0; j < 4; ++j) {
       const float w = own[0].v[j];
       float history[2] = {own[1].v[j], own[Rule::kSlots].v[j]};
       own[0].v[j] = w - rule(now, penalty(factor, g.v[j], w), w, history);
       for (int k = 1; k < kTensors; ++k) own[k].v[j] = history[k - 1];
     }
-    for (int k = 0; k < kTensors; ++k) store_quad(after[k], q, n, own[k]);
+    for (int k = 0; k < kTensors; ++k) store_pack(after[k], q, n, own[k]);
   }
 };
 

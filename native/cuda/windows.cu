@@ -3,6 +3,7 @@
 
 #include "../kernels/checks.h"
 #include "launch.h"
+#include "stored.h"
 #include "table.h"
 
 namespace cortado::cuda {
@@ -33,7 +34,7 @@ struct LrnChannels {
   float factor, k, beta;
 
   LrnChannels(Prepare& step, const Tensor& x) : half(step.integer("localSize") / 2) {
-    step.expect(x.rank >= 2 && holds(x, x.size()) && x.size() > 0 && half >= 0, "images and a window");
+    step.expect(x.rank >= 2 && holds_numbers(x, x.size()) && x.size() > 0 && half >= 0, "images and a window");
     images = x.dim[0];
     channels = x.dim[1];
     pixels = x.count(2, x.rank);
@@ -59,7 +60,7 @@ struct LrnPixels {
   float factor, k, beta;
 
   LrnPixels(Prepare& step, const Tensor& x) : h(x.dim[2]), w(x.dim[3]), half(step.integer("localSize") / 2), k(1) {
-    step.expect(x.rank == 4 && holds(x, x.size()) && x.size() > 0 && half >= 0, "images and a window");
+    step.expect(x.rank == 4 && holds_numbers(x, x.size()) && x.size() > 0 && half >= 0, "images and a window");
     const auto size = static_cast<double>(2 * half + 1);
     factor = static_cast<float>(step.number("alpha") / (size * size));
     beta = static_cast<float>(step.number("beta"));
@@ -77,79 +78,95 @@ struct LrnPixels {
   }
 };
 
+/// The square of an element.
+template <class T>
+struct Square {
+  const T* x;
+  __device__ float operator()(int64_t i) const {
+    const float v = widen(x[i]);
+    return v * v;
+  }
+};
+
+/// s of an element, as s^-beta and 1 / s.
+template <class Window, class T>
+__device__ Scaled scale_of(const Window& window, const T* x, int64_t i) {
+  return scaled(fmaf(window.factor, window.over(i, Square<T>{x}), window.k), window.beta);
+}
+
 /// x -> y.
 template <class Window>
-struct Normalized {
-  const float* x;
-  float* y;
-  int64_t n;
-  Window window;
+struct NormalizedOf {
+  template <class T, class>
+  struct Kernel {
+    const T* x;
+    T* y;
+    int64_t n;
+    Window window;
 
-  explicit Normalized(Prepare& step)
-      : x(step.in(0).f32()), y(step.out(0).f32()), n(step.in(0).size()), window(step, step.in(0)) {
-    step.expect(holds(step.out(0), n), "tensors of one size");
-  }
-  void run(const Launch& launch) const { for_each(launch, n, *this); }
-  __device__ Scaled scale(int64_t i) const {
-    const float squares = window.over(i, Square{x});
-    return scaled(fmaf(window.factor, squares, window.k), window.beta);
-  }
-  __device__ void operator()(int64_t i) const { y[i] = x[i] * scale(i).power; }
-
-  struct Square {
-    const float* x;
-    __device__ float operator()(int64_t i) const { return x[i] * x[i]; }
+    explicit Kernel(Prepare& step)
+        : x(numbers<T>(step.in(0))), y(numbers_to<T>(step.out(0))), n(step.in(0).size()), window(step, step.in(0)) {
+      step.expect(holds(step.in(0), n, kType<T>) && holds(step.out(0), n, kType<T>), "tensors of one size");
+    }
+    void run(const Launch& launch) const { for_each(launch, n, *this); }
+    __device__ void operator()(int64_t i) const { y[i] = narrow<T>(widen(x[i]) * scale_of(window, x, i).power); }
   };
 };
 
 /// dy, x -> dx = dy s^-beta - 2 factor beta x * (sum of dy x s^(-beta - 1) over the window). Scratch: the sum's terms.
 template <class Window>
-struct NormalizedGrad {
-  const float *dy, *x;
-  float *dx, *terms = nullptr;
-  int64_t n;
-  Window window;
+struct NormalizedGradOf {
+  template <class T, class V>
+  struct Kernel {
+    const T* dy;
+    const V* x;
+    T* dx;
+    float* terms = nullptr;
+    int64_t n;
+    Window window;
 
-  explicit NormalizedGrad(Prepare& step)
-      : dy(step.in(0).f32()),
-        x(step.in(1).f32()),
-        dx(step.out(0).f32()),
-        n(step.in(1).size()),
-        window(step, step.in(1)) {
-    step.expect(holds(step.in(0), n) && holds(step.out(0), n), "tensors of one size");
-    step.scratch(static_cast<size_t>(n) * sizeof(float));
-  }
-  void run(const Launch& launch) const {
-    NormalizedGrad s = *this;
-    s.terms = static_cast<float*>(launch.scratch);
-    for_each(launch, n, s);
-    for_each(launch, n, Second{s});
-  }
-  /// The first term of dx, and this element's part of its neighbours' sums.
-  __device__ void operator()(int64_t i) const {
-    const float squares = window.over(i, typename Normalized<Window>::Square{x});
-    const Scaled s = scaled(fmaf(window.factor, squares, window.k), window.beta);
-    const float direct = dy[i] * s.power;
-    dx[i] = direct;
-    terms[i] = direct * x[i] * s.inverse;
-  }
-
-  struct Second {
-    NormalizedGrad s;
-    __device__ void operator()(int64_t i) const {
-      s.dx[i] += -2 * s.window.factor * s.window.beta * s.x[i] * s.window.over(i, Term{s.terms});
+    explicit Kernel(Prepare& step)
+        : dy(numbers<T>(step.in(0))),
+          x(numbers<V>(step.in(1))),
+          dx(numbers_to<T>(step.out(0))),
+          n(step.in(1).size()),
+          window(step, step.in(1)) {
+      step.expect(holds(step.in(0), n, kType<T>) && holds(step.out(0), n, kType<T>), "tensors of one size");
+      step.expect(holds(step.in(1), n, kType<V>), "what was normalized");
+      step.scratch(static_cast<size_t>(n) * sizeof(float));
     }
-  };
-  struct Term {
-    const float* terms;
-    __device__ float operator()(int64_t i) const { return terms[i]; }
+    void run(const Launch& launch) const {
+      Kernel s = *this;
+      s.terms = static_cast<float*>(launch.scratch);
+      for_each(launch, n, s);
+      for_each(launch, n, Second{s});
+    }
+    /// This element's part of its neighbours' sums.
+    __device__ void operator()(int64_t i) const {
+      const Scaled s = scale_of(window, x, i);
+      terms[i] = widen(dy[i]) * s.power * widen(x[i]) * s.inverse;
+    }
+
+    /// s again, which is sooner computed than fetched.
+    struct Second {
+      Kernel s;
+      __device__ void operator()(int64_t i) const {
+        const float direct = widen(s.dy[i]) * scale_of(s.window, s.x, i).power;
+        const float slope = -2 * s.window.factor * s.window.beta * widen(s.x[i]);
+        s.dx[i] = narrow<T>(direct + slope * s.window.over(i, Term{s.terms}));
+      }
+    };
+    struct Term {
+      const float* terms;
+      __device__ float operator()(int64_t i) const { return terms[i]; }
+    };
   };
 };
 
-using Lrn = Normalized<LrnChannels>;
-using LrnGrad = NormalizedGrad<LrnChannels>;
-using LrnWithin = Normalized<LrnPixels>;
-using LrnWithinGrad = NormalizedGrad<LrnPixels>;
+using Lrn = Stored<NormalizedOf<LrnChannels>::Kernel>;
+using LrnGrad = Stored<NormalizedGradOf<LrnChannels>::Kernel>;
+using LrnWithin = Stored<NormalizedOf<LrnPixels>::Kernel>;
+using LrnWithinGrad = Stored<NormalizedGradOf<LrnPixels>::Kernel>;
 
 /// Rows and columns of a window that lie in the plane.
 struct PoolWindow {
@@ -178,45 +195,50 @@ struct Codes {
 
 /// x (n, c, h, w) -> y (n, c, oh, ow), mask (index of the maximum in its plane, as float), code (kernel_w * row +
 /// column of the tap within the unclipped window): the first in row-major order wins, a NaN loses to every number.
-struct MaxPool {
-  const float* x;
-  float *y, *mask;
+template <class T, class>
+struct MaxPoolOf {
+  const T* x;
+  T* y;
+  float* mask;
   Codes code;
   PoolShape shape;
 
-  explicit MaxPool(Prepare& step)
-      : x(step.in(0).f32()),
-        y(step.out(0).f32()),
+  explicit MaxPoolOf(Prepare& step)
+      : x(numbers<T>(step.in(0))),
+        y(numbers_to<T>(step.out(0))),
         mask(step.out(1).f32()),
         code(step.out(2)),
         shape(step, step.in(0),
               step.out(0)   ? step.out(0)
               : step.out(1) ? step.out(1)
-                            : step.out(2)) {
+                            : step.out(2),
+              kType<T>) {
     const int64_t outputs = shape.planes * shape.oh * shape.ow;
     const bool bytes = step.out(2).dtype == DType::u8 && shape.kernel_h * shape.kernel_w <= 256;
-    step.expect(may_hold(step.out(0), outputs) && may_hold(step.out(1), outputs), "a maximum for every window");
+    step.expect(may_hold(step.out(0), outputs, kType<T>) && may_hold(step.out(1), outputs),
+                "a maximum for every window");
     step.expect(may_hold(step.out(2), outputs, bytes ? DType::u8 : DType::i32), "a code for every window");
   }
   void run(const Launch& launch) const { for_each(launch, shape.planes * shape.oh * shape.ow, *this); }
   __device__ void operator()(int64_t i) const {
     const PoolWindow window(shape, i / shape.ow % shape.oh, i % shape.ow);
-    const float* plane = x + i / (shape.ow * shape.oh) * shape.h * shape.w;
+    const T* plane = x + i / (shape.ow * shape.oh) * shape.h * shape.w;
     float best = -HUGE_VALF;
     int64_t row = window.rows.first, column = window.columns.first;
     for (int64_t r = window.rows.first; r < window.rows.last; ++r) {
       for (int64_t c = window.columns.first; c < window.columns.last; ++c) {
-        const float v = plane[(window.rows.start + r) * shape.w + window.columns.start + c];
+        const float v = widen(plane[(window.rows.start + r) * shape.w + window.columns.start + c]);
         if (!(v > best)) continue;
         best = v;
         row = r, column = c;
       }
     }
-    if (y) y[i] = best;
+    if (y) y[i] = narrow<T>(best);
     if (mask) mask[i] = static_cast<float>((window.rows.start + row) * shape.w + window.columns.start + column);
     if (code.data) code.set(i, row * shape.kernel_w + column);
   }
 };
+using MaxPool = Stored<MaxPoolOf>;
 
 /// One window for each plane.
 template <class S>
@@ -225,37 +247,40 @@ struct GlobalMean {
   __device__ void operator()(int64_t plane) const {
     const int64_t pixels = s.shape.h * s.shape.w;
     float sum = 0;
-    for (int64_t i = threadIdx.x; i < pixels; i += kBlock) sum += s.x[plane * pixels + i];
+    for (int64_t i = threadIdx.x; i < pixels; i += kBlock) sum += widen(s.x[plane * pixels + i]);
     sum = over_block(sum, Add());
-    if (threadIdx.x == 0) s.y[plane] = sum / static_cast<float>(pixels);
+    if (threadIdx.x == 0) s.put(plane, sum / static_cast<float>(pixels));
   }
 };
 
 /// x (n, c, h, w) -> y (n, c, oh, ow): sums divided by the window's extent in the padded plane.
-struct AveragePool {
-  const float* x;
-  float* y;
+template <class T, class>
+struct AveragePoolOf {
+  const T* x;
+  T* y;
   PoolShape shape;
 
-  explicit AveragePool(Prepare& step)
-      : x(step.in(0).f32()), y(step.out(0).f32()), shape(step, step.in(0), step.out(0)) {
-    step.expect(holds(step.out(0), shape.planes * shape.oh * shape.ow), "a mean for every window");
+  explicit AveragePoolOf(Prepare& step)
+      : x(numbers<T>(step.in(0))), y(numbers_to<T>(step.out(0))), shape(step, step.in(0), step.out(0), kType<T>) {
+    step.expect(holds(step.out(0), shape.planes * shape.oh * shape.ow, kType<T>), "a mean for every window");
   }
   void run(const Launch& launch) const {
-    if (shape.global()) return for_blocks(launch, shape.planes, GlobalMean<AveragePool>{*this});
+    if (shape.global()) return for_blocks(launch, shape.planes, GlobalMean<AveragePoolOf>{*this});
     for_each(launch, shape.planes * shape.oh * shape.ow, *this);
   }
   __device__ void operator()(int64_t i) const {
     const PoolWindow window(shape, i / shape.ow % shape.oh, i % shape.ow);
-    const float* plane = x + i / (shape.ow * shape.oh) * shape.h * shape.w;
+    const T* plane = x + i / (shape.ow * shape.oh) * shape.h * shape.w;
     float sum = 0;
     for (int64_t r = window.rows.first; r < window.rows.last; ++r) {
-      const float* row = plane + (window.rows.start + r) * shape.w + window.columns.start;
-      for (int64_t c = window.columns.first; c < window.columns.last; ++c) sum += row[c];
+      const T* row = plane + (window.rows.start + r) * shape.w + window.columns.start;
+      for (int64_t c = window.columns.first; c < window.columns.last; ++c) sum += widen(row[c]);
     }
-    y[i] = sum / window.extent();
+    put(i, sum / window.extent());
   }
+  __device__ void put(int64_t i, float mean) const { y[i] = narrow<T>(mean); }
 };
+using AveragePool = Stored<AveragePoolOf>;
 
 /// The outputs along one axis whose windows cover pixel `at`.
 struct Covering {
@@ -284,50 +309,59 @@ __device__ float gather(const PoolShape& s, int64_t i, const F& f) {
 }
 
 /// dy, code (n, c, oh, ow) -> dx (n, c, h, w).
-struct MaxPoolGrad {
-  const float* dy;
+template <class T, class>
+struct MaxPoolGradOf {
+  const T* dy;
   Codes code;
-  float* dx;
+  T* dx;
   PoolShape shape;
 
-  explicit MaxPoolGrad(Prepare& step)
-      : dy(step.in(0).f32()), code(step.in(1)), dx(step.out(0).f32()), shape(step, step.out(0), step.in(0)) {
+  explicit MaxPoolGradOf(Prepare& step)
+      : dy(numbers<T>(step.in(0))),
+        code(step.in(1)),
+        dx(numbers_to<T>(step.out(0))),
+        shape(step, step.out(0), step.in(0), kType<T>) {
     const Tensor codes = step.in(1);
-    step.expect(step.out(0) && holds(step.in(0), step.in(0).size()), "images and the gradient of their windows");
+    step.expect(step.out(0) && holds(step.in(0), step.in(0).size(), kType<T>),
+                "images and the gradient of their windows");
     step.expect(codes.dtype != DType::f32 && holds(codes, step.in(0).size(), codes.dtype), "a code for every window");
   }
   void run(const Launch& launch) const { for_each(launch, shape.planes * shape.h * shape.w, *this); }
-  __device__ void operator()(int64_t i) const { dx[i] = gather(shape, i, Share{dy, code}); }
+  __device__ void operator()(int64_t i) const { dx[i] = narrow<T>(gather(shape, i, Share{dy, code})); }
 
   struct Share {
-    const float* dy;
+    const T* dy;
     Codes code;
     __device__ float operator()(int64_t output, int64_t tap, const PoolWindow&) const {
-      return code.get(output) == tap ? dy[output] : 0.0f;
+      return code.get(output) == tap ? widen(dy[output]) : 0.0f;
     }
   };
 };
+using MaxPoolGrad = Stored<MaxPoolGradOf>;
 
 /// dy -> dx.
-struct AveragePoolGrad {
-  const float* dy;
-  float* dx;
+template <class T, class>
+struct AveragePoolGradOf {
+  const T* dy;
+  T* dx;
   PoolShape shape;
 
-  explicit AveragePoolGrad(Prepare& step)
-      : dy(step.in(0).f32()), dx(step.out(0).f32()), shape(step, step.out(0), step.in(0)) {
-    step.expect(step.out(0) && holds(step.in(0), step.in(0).size()), "images and the gradient of their windows");
+  explicit AveragePoolGradOf(Prepare& step)
+      : dy(numbers<T>(step.in(0))), dx(numbers_to<T>(step.out(0))), shape(step, step.out(0), step.in(0), kType<T>) {
+    step.expect(step.out(0) && holds(step.in(0), step.in(0).size(), kType<T>),
+                "images and the gradient of their windows");
   }
   void run(const Launch& launch) const { for_each(launch, shape.planes * shape.h * shape.w, *this); }
-  __device__ void operator()(int64_t i) const { dx[i] = gather(shape, i, Share{dy}); }
+  __device__ void operator()(int64_t i) const { dx[i] = narrow<T>(gather(shape, i, Share{dy})); }
 
   struct Share {
-    const float* dy;
+    const T* dy;
     __device__ float operator()(int64_t output, int64_t, const PoolWindow& window) const {
-      return dy[output] / window.extent();
+      return widen(dy[output]) / window.extent();
     }
   };
 };
+using AveragePoolGrad = Stored<AveragePoolGradOf>;
 
 }  // namespace
 

@@ -29,10 +29,12 @@ struct Conv2dShape {
   Extent height, width;
 
   /// Without a weight (a gradient of the bias alone) there are no taps.
-  CORTADO_INLINE Conv2dShape(Prepare& step, const Tensor& image, const Tensor& features, const Tensor& weight)
+  CORTADO_INLINE Conv2dShape(Prepare& step, const Tensor& image, const Tensor& features, const Tensor& weight,
+                             DType image_type = DType::f32, DType features_type = DType::f32)
       : groups(step.integer("groups")) {
-    step.expect(holds(image, image.size()) && holds(features, features.size()) && may_hold(weight, weight.size()),
-                "images, features and a weight");
+    step.expect(holds(image, image.size(), image_type) && holds(features, features.size(), features_type),
+                "images and features");
+    step.expect(may_hold(weight, weight.size()), "a weight in float32");
     step.expect(image.rank == 4 && features.rank == 4 && (!weight || weight.rank == 4), "tensors of 4 axes");
     step.expect(image.size() > 0 && features.size() > 0 && image.dim[0] == features.dim[0], "batches of one size");
     step.expect(groups > 0 && image.dim[1] % groups == 0 && features.dim[1] % groups == 0,
@@ -69,16 +71,17 @@ struct DenseShape {
   int64_t rows, inputs, units;
   bool transpose;
 
-  CORTADO_INLINE DenseShape(Prepare& step, const Tensor& x, const Tensor& y, const Tensor& weight, const Tensor& bias) {
+  CORTADO_INLINE DenseShape(Prepare& step, const Tensor& x, const Tensor& y, const Tensor& weight, const Tensor& bias,
+                            DType x_type = DType::f32, DType y_type = DType::f32, DType weight_type = DType::f32) {
     const int64_t axis = step.integer("axis");
-    step.expect(holds(x, x.size()) && holds(y, y.size()), "inputs and outputs");
+    step.expect(holds(x, x.size(), x_type) && holds(y, y.size(), y_type), "inputs and outputs");
     step.expect(axis >= 0 && axis <= x.rank && y.rank > 0, "an axis of x");
     rows = x.count(0, static_cast<int>(axis));
     inputs = x.count(static_cast<int>(axis), x.rank);
     units = y.dim[y.rank - 1];
     transpose = step.integer("transpose") != 0;
     step.expect(rows > 0 && inputs > 0 && units > 0 && y.size() == rows * units, "as many rows of y as of x");
-    step.expect(may_hold(weight, inputs * units), "a weight for these inputs and units");
+    step.expect(may_hold(weight, inputs * units, weight_type), "a weight for these inputs and units");
     step.expect(may_hold(bias, units), "a bias for every unit");
   }
 };

@@ -10,7 +10,7 @@ namespace cortado::CORTADO_ISA {
 struct PoolShape {
   int64_t planes, h, w, oh, ow, kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w;
 
-  CORTADO_INLINE PoolShape(Prepare& step, const Tensor& x, const Tensor& y)
+  CORTADO_INLINE PoolShape(Prepare& step, const Tensor& x, const Tensor& y, DType dtype = DType::f32)
       : planes(x.count(0, 2)),
         h(x.dim[2]),
         w(x.dim[3]),
@@ -23,7 +23,7 @@ struct PoolShape {
         pad_h(step.integer("padH")),
         pad_w(step.integer("padW")) {
     step.expect(x.rank == 4 && y.rank == 4 && x.size() > 0 && y.size() > 0, "images and their windows");
-    step.expect(x.dtype == DType::f32 && y.count(0, 2) == planes, "as many planes pooled as there are");
+    step.expect(x.dtype == dtype && y.count(0, 2) == planes, "as many planes pooled as there are");
     step.expect(agrees(h, oh, kernel_h, stride_h, pad_h) && agrees(w, ow, kernel_w, stride_w, pad_w) &&
                     kernel_h < kFar / kernel_w,
                 "windows that all touch the image");

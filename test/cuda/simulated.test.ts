@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { compile, Random, sgd, type Model } from '../../lib/index.js';
 import { addonPath } from '../../lib/native.js';
+import type { Precision } from '../../lib/passes/index.js';
 import { typescript } from '../support/cli.js';
 import { tiny } from '../support/nets.js';
 
@@ -44,14 +45,15 @@ function program(body: string, env: NodeJS.ProcessEnv = {}): Outcome {
 }
 
 /** Trains for three steps and prints the losses and a digest of the weights. */
-const TRAIN = `
+const trained = (precision: Precision): string => `
   import { createHash } from 'node:crypto';
-  const model = await compile(net, { batch: 4, seed: 3, solver: sgd({ rate: 0.05, momentum: 0.9, clipGradients: 1 }) });
+  const model = await compile(net, { precision: '${precision}', batch: 4, seed: 3, solver: sgd({ rate: 0.05, momentum: 0.9, clip: 1 }) });
   for (let i = 0; i < 3; i++) console.log((await model.step(inputs(4))).loss);
   const digest = createHash('sha256');
   for (const { data } of Object.values(await model.weights())) digest.update(data);
   console.log(digest.digest('hex'));
   model.dispose();`;
+const TRAIN = trained('float32');
 
 describe('the simulated GPU', function () {
   this.timeout(120_000);
@@ -63,11 +65,13 @@ describe('the simulated GPU', function () {
   });
 
   it('trains to the same bits every time, in whatever order the threads of a block run', () => {
-    const first = program(TRAIN);
-    assert.equal(first.code, 0, first.stderr);
-    assert.equal(first.answer.length, 4);
-    assert.deepEqual(program(TRAIN).answer, first.answer);
-    assert.deepEqual(program(TRAIN, { CORTADO_SIM_ORDER: 'reverse' }).answer, first.answer);
+    for (const precision of ['float32', 'bfloat16', 'float16'] as const) {
+      const first = program(trained(precision));
+      assert.equal(first.code, 0, first.stderr);
+      assert.equal(first.answer.length, 4);
+      assert.deepEqual(program(trained(precision)).answer, first.answer);
+      assert.deepEqual(program(trained(precision), { CORTADO_SIM_ORDER: 'reverse' }).answer, first.answer);
+    }
   });
 
   it('trains as the CPU does', () => {

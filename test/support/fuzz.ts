@@ -85,7 +85,7 @@ function spoil(subject: Subject): string {
   const kind = random.below(5);
   if (kind === 0) list[at] = undefined;
   else if (kind === 1)
-    slot.dtype = pick((['f32', 'i32', 'u8', 'i8', 'bf16'] as const).filter((dtype) => dtype !== slot.dtype));
+    slot.dtype = pick((['f32', 'i32', 'u8', 'i8', 'bf16', 'f16'] as const).filter((dtype) => dtype !== slot.dtype));
   else if (kind === 2)
     slot.shape = pick([[], slot.shape.slice(1), slot.shape.slice(0, -1), [...slot.shape, 2], [1, ...slot.shape]]);
   else if (slot.shape.length > 0) {

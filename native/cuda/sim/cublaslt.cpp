@@ -19,6 +19,7 @@ struct cublasLtMatmulDescOpaque_t {
   const float* bias;
 };
 struct cublasLtMatrixLayoutOpaque_t {
+  DataType type;
   int64_t rows, columns, stride;
 };
 struct cublasLtMatmulPreferenceOpaque_t {
@@ -37,14 +38,16 @@ constexpr size_t kWorkspace = 4000;
 
 /// One matrix of a product, element (row, column) of what op() makes of it.
 struct Matrix {
-  const float* data;
+  const void* data;
   cublasLtMatrixLayoutOpaque_t layout;
   bool transposed;
 
   int64_t rows() const { return transposed ? layout.columns : layout.rows; }
   int64_t columns() const { return transposed ? layout.rows : layout.columns; }
   float at(int64_t row, int64_t column) const {
-    return data[transposed ? row * layout.stride + column : column * layout.stride + row];
+    const int64_t i = transposed ? row * layout.stride + column : column * layout.stride + row;
+    if (layout.type == CUDA_R_16BF) return from_bfloat16(static_cast<const uint16_t*>(data)[i]);
+    return static_cast<const float*>(data)[i];
   }
 };
 
@@ -140,8 +143,9 @@ CORTADO_SIMULATED cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDe
 CORTADO_SIMULATED cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t* layout, DataType type,
                                                             uint64_t rows, uint64_t columns, int64_t stride) {
   CORTADO_ANSWER_PLANTED(cublasStatus_t);
-  if (type != CUDA_R_32F || stride < static_cast<int64_t>(rows)) return CUBLAS_STATUS_INVALID_VALUE;
-  *layout = new cublasLtMatrixLayoutOpaque_t{static_cast<int64_t>(rows), static_cast<int64_t>(columns), stride};
+  if ((type != CUDA_R_32F && type != CUDA_R_16BF) || stride < static_cast<int64_t>(rows))
+    return CUBLAS_STATUS_INVALID_VALUE;
+  *layout = new cublasLtMatrixLayoutOpaque_t{type, static_cast<int64_t>(rows), static_cast<int64_t>(columns), stride};
   return CUBLAS_STATUS_SUCCESS;
 }
 CORTADO_SIMULATED cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t layout) {
@@ -201,16 +205,23 @@ CORTADO_SIMULATED cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmul
                                                 const cublasLtMatmulAlgo_t* algorithm, void* workspace,
                                                 size_t workspace_bytes, cudaStream_t stream) {
   CORTADO_ANSWER_PLANTED(cublasStatus_t);
+  if (layout_a->type != layout_b->type || layout_d->type != CUDA_R_32F) return CUBLAS_STATUS_NOT_SUPPORTED;
   if (*static_cast<const float*>(alpha) != 1 || *static_cast<const float*>(beta) != 0 || !algorithm || !workspace ||
       workspace_bytes < kWorkspace)
     return CUBLAS_STATUS_INVALID_VALUE;
   // What a graph replays is what it was at the call.
+<<<<<<< HEAD
   enqueue(stream, [product = *product, number = algorithm->data[0],
                    left = Matrix{static_cast<const float*>(a), *layout_a, product->transpose_a == CUBLAS_OP_T},
                    right = Matrix{static_cast<const float*>(b), *layout_b, product->transpose_b == CUBLAS_OP_T},
                    d = static_cast<float*>(d), stride = layout_d->stride, workspace] {
     const auto terms = static_cast<double>(left.rows() * left.columns() * right.columns());
     spend(terms * 1e-3 * static_cast<double>(1 + number) * slowness("algorithm " + std::to_string(number)));
+=======
+  enqueue(stream, [product = *product, left = Matrix{a, *layout_a, product->transpose_a == CUBLAS_OP_T},
+                   right = Matrix{b, *layout_b, product->transpose_b == CUBLAS_OP_T}, d = static_cast<float*>(d),
+                   stride = layout_d->stride, workspace] {
+>>>>>>> halves
     memset(workspace, 0xff, kWorkspace);
     multiply(product, number, left, right, d, stride);
   });

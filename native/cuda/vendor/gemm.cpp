@@ -8,8 +8,9 @@ using namespace api;
 
 namespace {
 
-cublasComputeType_t compute_type(Precision precision) {
-  switch (precision) {
+cublasComputeType_t compute_type(const GemmShape& shape) {
+  if (shape.halves) return CUBLAS_COMPUTE_32F;
+  switch (shape.precision) {
     case Precision::f32:
       return CUBLAS_COMPUTE_32F;
     case Precision::bf16:
@@ -33,7 +34,7 @@ std::string GemmShape::text() const {
   std::ostringstream out;
   out << "product in " << kPrecisions[static_cast<int>(precision)] << (bias ? " + bias" : "") << (relu ? " + ReLU" : "")
       << " of (" << columns << ", " << depth << ")" << (transpose_b ? " transposed" : "") << " and (" << depth << ", "
-      << rows << ")" << (transpose_a ? " transposed" : "");
+      << rows << ")" << (transpose_a ? " transposed" : "") << (halves ? ", stored so" : "");
   return out.str();
 }
 
@@ -41,9 +42,14 @@ Gemm::Gemm(CublasLt& library, const GemmShape& shape) : subject_(shape.text()), 
   const auto check = [&](cublasStatus_t status, const char* call) { library.check(status, subject_, call); };
 
   cublasLtMatmulDesc_t product = nullptr;
+<<<<<<< HEAD
   check(library.cublasLtMatmulDescCreate(&product, compute_type(shape.precision), CUDA_R_32F),
         "cublasLtMatmulDescCreate");
   product_ = {product, library.cublasLtMatmulDescDestroy};
+=======
+  check(library.cublasLtMatmulDescCreate(&product, compute_type(shape), CUDA_R_32F), "cublasLtMatmulDescCreate");
+  gemm.product_ = {product, library.cublasLtMatmulDescDestroy};
+>>>>>>> halves
   const auto set = [&](cublasLtMatmulDescAttributes_t name, const auto& value) {
     check(library.cublasLtMatmulDescSetAttribute(product, name, &value, sizeof value),
           "cublasLtMatmulDescSetAttribute");
@@ -55,18 +61,25 @@ Gemm::Gemm(CublasLt& library, const GemmShape& shape) : subject_(shape.text()), 
   const auto* const somewhere = reinterpret_cast<const void*>(uintptr_t{256});
   if (shape.bias) set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, somewhere);
 
-  const auto layout = [&](int64_t rows, int64_t columns, bool transposed) {
+  const auto layout = [&](DataType type, int64_t rows, int64_t columns, bool transposed) {
     if (transposed) std::swap(rows, columns);
     cublasLtMatrixLayout_t made = nullptr;
-    check(library.cublasLtMatrixLayoutCreate(&made, CUDA_R_32F, static_cast<uint64_t>(rows),
-                                             static_cast<uint64_t>(columns), rows),
+    check(library.cublasLtMatrixLayoutCreate(&made, type, static_cast<uint64_t>(rows), static_cast<uint64_t>(columns),
+                                             rows),
           "cublasLtMatrixLayoutCreate");
     return Handle<cublasLtMatrixLayout_t>(made, library.cublasLtMatrixLayoutDestroy);
   };
+<<<<<<< HEAD
   a_ = layout(shape.rows, shape.depth, shape.transpose_a);
   b_ = layout(shape.depth, shape.columns, shape.transpose_b);
   d_ = layout(shape.rows, shape.columns, false);
 }
+=======
+  const DataType factors = shape.halves ? CUDA_R_16BF : CUDA_R_32F;
+  gemm.a_ = layout(factors, shape.rows, shape.depth, shape.transpose_a);
+  gemm.b_ = layout(factors, shape.depth, shape.columns, shape.transpose_b);
+  gemm.d_ = layout(CUDA_R_32F, shape.rows, shape.columns, false);
+>>>>>>> halves
 
 std::vector<Gemm> Gemm::candidates(CublasLt& library, const GemmShape& shape) {
   const Gemm gemm(library, shape);
@@ -116,6 +129,7 @@ std::optional<Gemm> Gemm::restore(CublasLt& library, const GemmShape& shape, con
   return gemm;
 }
 
+<<<<<<< HEAD
 std::string Gemm::describe() const {
   std::ostringstream words;
   words << std::hex;
@@ -124,6 +138,9 @@ std::string Gemm::describe() const {
 }
 
 void Gemm::run(CublasLt& library, cudaStream_t stream, const float* a, const float* b, const float* bias, float* d,
+=======
+  void Gemm::run(CublasLt & library, cudaStream_t stream, const void* a, const void* b, const float* bias, float* d,
+>>>>>>> halves
                void* workspace) const {
   const float one = 1, zero = 0;
   if (bias_) {

@@ -17,6 +17,7 @@ struct GemmShape {
   bool transpose_a, transpose_b;
   bool bias, relu;  // D + bias (rows), rectified
   Precision precision;
+  bool halves;  // A and B are bfloat16; D is float32 all the same
 
   /// In words: for errors, and to tell one from the others.
   std::string text() const;
@@ -40,7 +41,7 @@ class Gemm {
   std::string describe() const;
   size_t workspace() const { return algorithm_.workspaceSize; }
   /// Throws Error.
-  void run(CublasLt& library, cudaStream_t stream, const float* a, const float* b, const float* bias, float* d,
+  void run(CublasLt& library, cudaStream_t stream, const void* a, const void* b, const float* bias, float* d,
            void* workspace) const;
 
  private:

@@ -29,7 +29,7 @@ class Vendor {
 
   /// Puts the work on a stream. Throws Error.
   void run(const Convolution& convolution, cudaStream_t stream, const ConvolutionTensors& tensors);
-  void run(const Gemm& gemm, cudaStream_t stream, const float* a, const float* b, const float* bias, float* d,
+  void run(const Gemm& gemm, cudaStream_t stream, const void* a, const void* b, const float* bias, float* d,
            void* workspace);
 
  private:

@@ -1,0 +1,202 @@
+/** Every kernel that takes tensors of 16 bits, between products that make them; and nets that learn with them. */
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import {
+  abs,
+  averagePool,
+  batchNorm,
+  bnll,
+  compile,
+  concat,
+  conv2d,
+  crop,
+  dense,
+  dropout,
+  eltwise,
+  elu,
+  exp,
+  graph,
+  input,
+  log,
+  lrn,
+  maxPool,
+  power,
+  relu,
+  sgd,
+  sigmoid,
+  slice,
+  softmax,
+  softmaxLoss,
+  swish,
+  tanh,
+  type Tensor,
+  type Value,
+} from '../../lib/index.js';
+import { addonPath } from '../../lib/native.js';
+import { labels, noise } from '../support/nets.js';
+import { assertClose } from '../support/compare.js';
+import { distinct, tensorOf } from '../support/ops.js';
+
+const built = existsSync(join(dirname(addonPath()), 'cortado_cuda_sim.so'));
+
+type Halves = 'bfloat16' | 'float16';
+/** The largest relative error of rounding to the nearest: eight binary digits, and eleven. */
+const ROUNDING: Readonly<Record<Halves, number>> = { bfloat16: 2 ** -9, float16: 2 ** -12 };
+
+/** Numbers from 1/16 to 4 of six binary digits, which either type holds exactly; no two alike where pooling compares. */
+const exact = ({ data, shape }: Tensor): Tensor =>
+  tensorOf(shape, (i) => Math.round((0.0625 + Math.abs(data[i]! % 4)) * 16) / 16);
+
+const CHANNELS = 4;
+const SHAPE = [2, CHANNELS, 5, 6];
+
+/** What an op is tried with: two values of that shape, the second one positive too. */
+type Body = (a: Value, b: Value) => Value;
+
+const OPS: Readonly<Record<string, Body>> = {
+  relu: (a, b) => relu(eltwise([a, b], { operation: 'sum', coefficients: [1, -1] })),
+  'relu with a slope': (a, b) => relu(eltwise([a, b], { operation: 'sum', coefficients: [1, -1] }), { slope: 0.25 }),
+  sigmoid: (a) => sigmoid(a),
+  tanh: (a) => tanh(a),
+  elu: (a, b) => elu(eltwise([a, b], { operation: 'sum', coefficients: [1, -1] })),
+  abs: (a) => abs(a),
+  exp: (a) => exp(a, { scale: 0.5 }),
+  log: (a) => log(a),
+  power: (a) => power(a, { power: 1.5 }),
+  bnll: (a) => bnll(a),
+  swish: (a) => swish(a),
+  'lrn across channels': (a) => lrn(a, { localSize: 3, alpha: 0.5 }),
+  'lrn within channels': (a) => lrn(a, { localSize: 3, alpha: 0.5, region: 'within' }),
+  'max pooling': (a) => maxPool(a, { kernel: 3, stride: 2 }),
+  'average pooling': (a) => averagePool(a, { kernel: 3, stride: 2, pad: 1 }),
+  'global average pooling': (a) => averagePool(a, { kernel: [5, 6] }),
+  'a sum': (a, b) => eltwise([a, b], { operation: 'sum', coefficients: [0.5, 2] }),
+  'a product': (a, b) => eltwise([a, b], { operation: 'prod' }),
+  'an unstable product': (a, b) => eltwise([a, b], { operation: 'prod', stableGradient: false }),
+  'a maximum': (a, b) => eltwise([a, b], { operation: 'max' }),
+  dropout: (a) => dropout(a, { ratio: 0.5 }),
+  concat: (a, b) => slice(concat([a, b]), { parts: 2 })[1]!,
+  slice: (a, b) => concat([slice(a, { parts: 2 })[1]!, slice(b, { parts: 2 })[0]!]),
+  crop: (a, b) => crop(a, maxPool(b, { kernel: 2, stride: 2 }), { axis: 2, offsets: 1 }),
+  'batch normalisation, which has float32 alone': (a) => batchNorm(a),
+  'softmax, which has float32 alone': (a) => softmax(a),
+  'two readers': (a) => eltwise([sigmoid(a), tanh(a)], { operation: 'sum' }),
+};
+
+/** A product that changes nothing: by its weight, the identity. */
+const same = (x: Value, name: string): Value => conv2d(x, { name, filters: CHANNELS, kernel: 1, bias: false });
+const identity = {
+  data: Float32Array.from({ length: CHANNELS ** 2 }, (_, i) => (i % (CHANNELS + 1) === 0 ? 1 : 0)),
+  shape: [CHANNELS, CHANNELS, 1, 1],
+};
+
+interface Answers {
+  readonly y: Tensor;
+  readonly gradients: Readonly<Record<string, Tensor>>;
+}
+
+/** Result and gradients of an op between products. */
+async function between(body: Body, device: string, precision: 'float32' | Halves): Promise<Answers> {
+  const net = graph({ a: input(SHAPE.slice(1)), b: input(SHAPE.slice(1)) }, ({ a, b }) => ({
+    y: same(body(same(a, 'a1'), same(b, 'b1')), 'y'),
+  }));
+  const used = net.parameters.map(({ name }) => name).filter((name) => name.endsWith('weight'));
+  const weights = Object.fromEntries(used.map((name) => [name, identity]));
+  await using model = await compile(net, { device, precision, batch: SHAPE[0]!, weights, seed: 5 });
+  const inputs = { a: exact(distinct(SHAPE, 3)), b: exact(distinct(SHAPE, 4)) };
+  const dy = exact(noise([SHAPE[0]!, ...net.outputs.y.shape.slice(1)], 7, 4));
+  const { outputs, gradients } = await model.backward(
+    { a: inputs.a.data, b: inputs.b.data },
+    { of: ['a', 'b'], from: { y: dy.data }, phase: 'train' },
+  );
+  return { y: outputs.y, gradients };
+}
+
+describe('tensors of 16 bits', function () {
+  this.timeout(600_000);
+  before(function () {
+    if (built) return;
+    console.log('    (the simulated GPU is not built: npm run build:sim)');
+    this.skip();
+  });
+
+  for (const [name, body] of Object.entries(OPS)) {
+    it(`go through ${name}, forward and backward, rounded as often as they are stored`, async () => {
+      const want = await between(body, 'cpu', 'float32');
+      for (const precision of ['bfloat16', 'float16'] as const) {
+        const got = await between(body, 'cuda-sim', precision);
+        assertClose(got.y.data, want.y.data, `${precision}: y`, 3 * ROUNDING[precision]);
+        for (const [input, gradient] of Object.entries(want.gradients))
+          assertClose(got.gradients[input]!.data, gradient.data, `${precision}: d(${input})`, 6 * ROUNDING.bfloat16);
+      }
+    });
+  }
+
+  it('are rounded indeed', async () => {
+    const [want, got] = await Promise.all([
+      between(OPS.sigmoid!, 'cpu', 'float32'),
+      between(OPS.sigmoid!, 'cuda-sim', 'bfloat16'),
+    ]);
+    assert.throws(() => assertClose(got.y.data, want.y.data, 'y', 2 ** -12));
+  });
+
+  /** AlexNet's layers with few channels: two groups, LRN, overlapping pooling, dropout. */
+  const small = graph({ data: input([3, 19, 19]), label: input([]) }, ({ data, label }) => {
+    const conv1 = relu(conv2d(data, { name: 'conv1', filters: 8, kernel: 5, stride: 2 }));
+    const norm1 = maxPool(lrn(conv1, { localSize: 5, alpha: 1e-4 }), { kernel: 3, stride: 2 });
+    const conv2 = relu(conv2d(norm1, { name: 'conv2', filters: 12, kernel: 3, pad: 1, groups: 2 }));
+    const pool5 = maxPool(conv2, { kernel: 3, stride: 2 });
+    const fc6 = dropout(relu(dense(pool5, { name: 'fc6', units: 32 })), { ratio: 0.2 });
+    return { loss: softmaxLoss(dense(fc6, { name: 'fc8', units: 4 }), label) };
+  });
+
+  interface Training {
+    readonly losses: readonly number[];
+    readonly weights: readonly number[];
+    readonly bytes: number;
+  }
+
+  async function train(device: string, precision: 'float32' | Halves): Promise<Training> {
+    const solver = sgd({ rate: 0.05, momentum: 0.9 });
+    await using model = await compile(small, { device, precision, batch: 8, seed: 3, solver });
+    const inputs = { data: noise([8, 3, 19, 19], 1).data, label: labels(8, 4).data };
+    const losses = [];
+    for (let i = 0; i < 15; i++) losses.push((await model.step(inputs)).loss);
+    const weights = Object.values(await model.weights()).flatMap(({ data }) => [...data]);
+    return { losses, weights, bytes: model.memoryUsage().work };
+  }
+
+  it('teach a small AlexNet as float32 does, in less memory, to the same bits every time', async () => {
+    const whole = await train('cpu', 'float32');
+    const { bytes } = await train('cuda-sim', 'float32');
+    assert.ok(whole.losses.at(-1)! < 0.5 * whole.losses[0]!, whole.losses.join());
+    for (const precision of ['bfloat16', 'float16'] as const) {
+      const half = await train('cuda-sim', precision);
+      assert.ok(half.bytes < 0.75 * bytes, `${half.bytes} of ${bytes} bytes`);
+      assert.ok(half.losses.at(-1)! < 0.5 * half.losses[0]!, `${precision}: ${half.losses.join()}`);
+      half.losses.slice(0, 5).forEach((loss, i) => {
+        assert.ok(Math.abs(loss - whole.losses[i]!) < 0.05, `${precision}: step ${i}: ${loss}, ${whole.losses[i]}`);
+      });
+      assert.deepEqual(await train('cuda-sim', precision), half);
+    }
+  });
+
+  it('that are not finite are found where they begin', async () => {
+    const net = graph({ x: input([4]) }, ({ x }) => ({
+      y: dense(exp(dense(x, { name: 'in', units: 4 }), { name: 'large' }), { name: 'out', units: 2 }),
+    }));
+    const weights = { 'in.weight': new Float32Array(16).fill(4), 'out.weight': new Float32Array(8).fill(1) };
+    const code = async (precision: 'float32' | Halves): Promise<string> => {
+      await using model = await compile(net, { device: 'cuda-sim', precision, weights });
+      const run = model.forward({ x: [1, 1, 1, 1] }, { checkFinite: true });
+      return await run.then(
+        () => 'finite',
+        (error: unknown) => String(error),
+      );
+    };
+    assert.equal(await code('float32'), 'finite');
+    assert.equal(await code('bfloat16'), 'finite');
+    assert.match(await code('float16'), /large/, 'e^16 is more than 65504');
+  });
+});

@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict';
+import {
+  alexnet,
+  conv2d,
+  dense,
+  dropout,
+  flatten,
+  graph,
+  input,
+  maxPool,
+  relu,
+  sgd,
+  softmaxLoss,
+  type Graph,
+} from '../../lib/index.js';
+import { lower, type Goal } from '../../lib/lower.js';
+import { GPU, optimize, placeInArena, type Precision } from '../../lib/passes/index.js';
+import { rootOf, type Program, type Ref, type Step } from '../../lib/program.js';
+
+const net = graph({ data: input([3, 8, 8]), label: input([]) }, ({ data, label }) => {
+  const conv = relu(conv2d(data, { name: 'conv', filters: 4, kernel: 3 }), { name: 'act' });
+  const pool = flatten(maxPool(conv, { name: 'pool', kernel: 2, stride: 2 }));
+  const hidden = dropout(dense(pool, { name: 'ip1', units: 6 }), { name: 'drop', ratio: 0.5 });
+  return { pool, loss: softmaxLoss(dense(hidden, { name: 'ip2', units: 5 }), label, { name: 'loss' }) };
+});
+
+const training = (of: Graph, batch: number): Goal => ({
+  batch,
+  phase: 'train',
+  fetch: [of.value('loss')],
+  gradients: [],
+  seeds: [],
+  update: { solver: sgd({ rate: 1, clip: 1 }), part: 'whole' },
+});
+const programOf = (of: Graph, goal: Goal, precision: Precision): Program =>
+  optimize(lower(of, goal).program, { passes: 'all', precision, target: GPU });
+const stepOf = ({ steps }: Program, label: string): Step => steps.find((step) => step.label === label)!;
+const types = (refs: readonly (Ref | undefined)[]): (string | undefined)[] => refs.map((ref) => ref?.dtype);
+
+describe('16 bits between layers', () => {
+  it('begin behind the first product and end before the loss; gradients are bfloat16 in either precision', () => {
+    for (const [precision, value] of [
+      ['bfloat16', 'bf16'],
+      ['float16', 'f16'],
+    ] as const) {
+      const program = programOf(net, training(net, 2), precision);
+      const seen = (label: string): unknown => {
+        const { inputs, outputs } = stepOf(program, label);
+        return [types(inputs), types(outputs)];
+      };
+      assert.deepEqual(seen('conv'), [['f32', 'f32', 'f32'], [value]]);
+      assert.deepEqual(seen('pool'), [[value], [value, undefined, 'u8']]);
+      assert.deepEqual(seen('ip1'), [[value, 'f32', 'f32'], [value]]);
+      assert.deepEqual(seen('drop'), [[value, 'i32'], [value]]);
+      assert.deepEqual(seen('ip2'), [[value, 'f32', 'f32'], ['f32']]);
+      assert.deepEqual(seen('ip2.dgrad'), [['f32', 'f32'], ['bf16']]);
+      assert.deepEqual(seen('pool.grad'), [['bf16', 'u8'], ['bf16']]);
+      assert.deepEqual(seen('act.grad'), [['bf16', value], ['bf16']]);
+      assert.deepEqual(seen('conv.wgrad'), [
+        ['f32', 'bf16'],
+        ['f32', 'f32'],
+      ]);
+    }
+  });
+
+  it('leave parameters, their gradients and the update as they are', () => {
+    const { steps } = programOf(net, training(net, 2), 'bfloat16');
+    const state = steps.filter(({ kernel }) => ['sgd', 'squared_norm', 'clip_factor'].includes(kernel));
+    assert.ok(state.length > 0);
+    for (const { inputs, outputs, label } of state)
+      for (const ref of [...inputs, ...outputs]) assert.equal(ref?.dtype ?? 'f32', 'f32', label);
+  });
+
+  it('are float32 again where the caller reads them', () => {
+    const fetch = [net.outputs.pool, net.outputs.loss];
+    const program = programOf(net, { batch: 2, phase: 'test', fetch, gradients: [], seeds: [] }, 'bfloat16');
+    for (const result of program.results) {
+      const root = program.refs[rootOf(program.views, result.id)]!;
+      assert.equal(root.dtype, 'f32', result.label);
+    }
+    assert.deepEqual(types(stepOf(program, 'pool').outputs), ['bf16', undefined, undefined]);
+    assert.deepEqual(types(stepOf(program, 'pool.convert').outputs), ['f32']);
+    assert.deepEqual(types(stepOf(program, 'ip1').outputs), ['bf16']);
+  });
+
+  it('are those of kept weights where a run changes none', () => {
+    const goal: Goal = { batch: 2, phase: 'test', fetch: [net.outputs.loss], gradients: [], seeds: [] };
+    const { prologue, refs } = programOf(net, goal, 'bfloat16');
+    assert.deepEqual(
+      prologue.map(({ label, outputs }) => [label, outputs[0]!.dtype, refs[outputs[0]!.id]!.place.kind]),
+      [
+        ['ip1.convert', 'bf16', 'kept'],
+        ['ip2.convert', 'bf16', 'kept'],
+      ],
+    );
+  });
+
+  it('are counted as two bytes: AlexNet trains in three quarters of the memory, its pictures and filter gradients float32', () => {
+    const large = alexnet();
+    const bytes = (precision: Precision): number => {
+      const program = programOf(large, training(large, 128), precision);
+      return placeInArena(program).bytes;
+    };
+    const [whole, bfloat16, float16] = [bytes('float32'), bytes('bfloat16'), bytes('float16')];
+    assert.equal(bfloat16, float16);
+    assert.ok(bfloat16 < 0.75 * whole, `${bfloat16} of ${whole} bytes`);
+  });
+
+  it('are not where passes are none, nor in other precisions', () => {
+    const { program } = lower(net, training(net, 2));
+    const settings = [
+      { passes: 'none', precision: 'bfloat16' },
+      { passes: 'all', precision: 'tf32' },
+      { passes: 'all', precision: 'float32' },
+    ] as const;
+    for (const setting of settings) {
+      const { refs } = optimize(program, { ...setting, target: GPU });
+      assert.ok(refs.every(({ dtype }) => dtype !== 'bf16' && dtype !== 'f16'));
+    }
+  });
+});
