@@ -190,6 +190,7 @@ async function benchCase(
   const dy = noise(row!.output.reduce((a, b) => a * b, 1));
   const model = await compile(net, { batch, ...where });
   const times = new Map<string, number[]>();
+  const bytes = new Map<string, number>();
   try {
     const of = [...names, ...net.parameters.map((p) => p.name)];
     // conv1's input gradient is never needed to train; its cost is still a kernel's.
@@ -197,8 +198,11 @@ async function benchCase(
     for (let runs = 0; runs < 11 || performance.now() < end; runs++) {
       const run = new Map<string, number>();
       // A pass may be several kernels, such as Winograd's filters and the convolution with them.
-      for (const { label, milliseconds } of await model.profile(feeds, { of, from: { [name]: dy }, phase: 'train' }))
-        run.set(label, (run.get(label) ?? 0) + milliseconds);
+      bytes.clear();
+      for (const step of await model.profile(feeds, { of, from: { [name]: dy }, phase: 'train' })) {
+        run.set(step.label, (run.get(step.label) ?? 0) + step.milliseconds);
+        bytes.set(step.label, (bytes.get(step.label) ?? 0) + step.bytes);
+      }
       for (const [label, milliseconds] of run) times.set(label, [...(times.get(label) ?? []), milliseconds]);
     }
   } finally {
@@ -208,7 +212,7 @@ async function benchCase(
     const ms = median(all.slice(1));
     const kernel = label === name ? 'forward' : label.replace(`${name}.`, '');
     const gflops = row!.flops / ms / 1e6;
-    const gbps = row!.bytes / ms / 1e6;
+    const gbps = bytes.get(label)! / ms / 1e6;
     return { layer: name, kernel, batch, ms, gflops, gbps, share: Math.max(gflops / peak.gflops, gbps / peak.gbps) };
   });
 }

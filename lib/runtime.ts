@@ -3,6 +3,7 @@ import { stage, type Checked } from './feed.js';
 import type { Graph, Value } from './graph.js';
 import type { Goal } from './lower.js';
 import { allocate, prepare, typed, type NativeMemory, type NativePlan, type NativeResults } from './native.js';
+import { sizeOf } from './passes/index.js';
 import { Plan, type PlanSettings } from './plan.js';
 import type { Solver } from './solvers/solver.js';
 import { Training, type Advance, type Part, type SolverState } from './solvers/training.js';
@@ -36,6 +37,8 @@ export interface StepTime {
   readonly label: string;
   readonly kernel: string;
   readonly milliseconds: number;
+  /** Of the tensors that it reads and writes. */
+  readonly bytes: number;
 }
 
 /** What one run is given. */
@@ -142,6 +145,7 @@ export class Runtime {
         label: step.label,
         kernel: step.kernel,
         milliseconds: milliseconds![i]!,
+        bytes: [...step.inputs, ...step.outputs].reduce((sum, ref) => sum + (ref ? sizeOf(ref) : 0), 0),
       }));
     });
   }

@@ -294,7 +294,7 @@ describe('work', () => {
   const label = labels(2, 5);
   const timed = async (model: Model, of?: readonly string[]): Promise<string[]> => {
     const steps = await model.profile({ data, label }, of ? { of } : {});
-    assert.ok(steps.every((step) => step.milliseconds >= 0));
+    assert.ok(steps.every((step) => step.milliseconds >= 0 && step.bytes > 0));
     return steps.map((step) => step.label);
   };
 
