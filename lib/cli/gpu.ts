@@ -2,11 +2,11 @@ import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { cudaVersion, hasNvidiaCard } from '../device.js';
 import { cudaCommand, cudaPlaces, probeCuda, type Probe, type ProbedDevice } from '../device-library.js';
-import type { NativeFailure } from '../native.js';
+import type { NativeFailure, NativeLibrary } from '../native.js';
 import { isClone, type Place } from '../places.js';
 import type { Finding } from './finding.js';
 import { CUBLASLT, CUDNN, systemFolders, type Wanted } from '../libraries.js';
-import { findLibrary } from './libraries.js';
+import { findLibrary, openedLibraries } from './libraries.js';
 import { installCommand, nvcc } from './toolchain.js';
 
 export interface GpuReport {
@@ -33,15 +33,24 @@ export async function examineGpu(addonPath: string): Promise<GpuReport> {
   const folder = dirname(found?.path ?? addonPath);
   const probe = await ask(found?.path);
   const devices = typeof probe === 'string' || probe === undefined ? [] : probe.devices;
+  const usable = devices.find(({ error }) => error === null);
+  const opened = usable && found?.path ? await openedLibraries(addonPath, found.path, usable.index) : [];
+  const named = (name: string) => (library: NativeLibrary) => library.name === name;
   const findings = [
     await driver(probe),
     runtime(probe),
-    await library('cuDNN 9', CUDNN, folder, 'pip install nvidia-cudnn-cu13 (or set CUDNN_ROOT to its folder)'),
-    await library('cuBLASLt', CUBLASLT, folder, 'pip install nvidia-cublas (or set CUBLAS_ROOT to its folder)'),
+    await library('cuDNN 9', CUDNN, folder, opened.find(named('cuDNN')), {
+      needed: '9.0',
+      fix: 'pip install nvidia-cudnn-cu13 (or set CUDNN_ROOT to its folder)',
+    }),
+    await library('cuBLASLt', CUBLASLT, folder, opened.find(named('cuBLASLt')), {
+      needed: '12.0',
+      fix: 'pip install nvidia-cublas (or set CUBLAS_ROOT to its folder)',
+    }),
     backend(places, found, probe),
     deviceFinding(probe),
   ];
-  return { usable: devices.some(({ error }) => error === null), findings, devices };
+  return { usable: usable !== undefined, findings, devices };
 }
 
 /** The probe's report, what went wrong, or undefined where there is no backend. */
@@ -54,7 +63,7 @@ async function driver(probe: Probe | string | undefined): Promise<Finding> {
   const name = 'NVIDIA driver';
   const { path, looked, complaints } = await findLibrary(driverLibrary, undefined);
   if (path !== undefined) {
-    const known = typeof probe === 'object' && probe.driver > 0 ? `, up to CUDA ${cudaVersion(probe.driver)}` : '';
+    const known = typeof probe === 'object' && probe.driver > 0 ? driverVersions(probe) : '';
     return { name, state: 'ok', found: `${path}${known}`, looked };
   }
   if (complaints.length > 0)
@@ -63,6 +72,15 @@ async function driver(probe: Probe | string | undefined): Promise<Finding> {
     return { name, state: 'missing', found: 'not found, and no NVIDIA card on the PCI bus', looked };
   }
   return { name, state: 'missing', found: 'not found, though an NVIDIA card is there', looked, fix: driverCommand() };
+}
+
+function driverVersions({ driver, runtime }: Probe): string {
+  return `, up to CUDA ${cudaVersion(driver)} (${Math.floor(runtime / 1000)}.0 or newer needed)`;
+}
+
+/** Version numbers of cuDNN 9 and cuBLASLt as people write them: 92400 is 9.24.0. */
+function libraryVersion(number: number): string {
+  return [Math.floor(number / 10_000), Math.floor((number % 10_000) / 100), number % 100].join('.');
 }
 
 function driverCommand(): string {
@@ -84,9 +102,21 @@ function runtime(probe: Probe | string | undefined): Finding {
   return { name, state: 'ok', found: `comes with the CUDA backend; toolkit: ${found}`, looked: [looked] };
 }
 
-async function library(name: string, wanted: Wanted, folder: string, fix: string): Promise<Finding> {
+/** A library as the backend opened it, or, where it opened none, as the system's loader finds it. */
+async function library(
+  name: string,
+  wanted: Wanted,
+  folder: string,
+  opened: NativeLibrary | undefined,
+  { needed, fix }: { readonly needed: string; readonly fix: string },
+): Promise<Finding> {
   const { path, looked, complaints } = await findLibrary(wanted, folder);
-  if (path !== undefined) return { name, state: 'ok', found: path, looked };
+  const least = `${needed} or newer needed`;
+  if (opened && opened.path !== '' && opened.problem !== '')
+    return { name, state: 'broken', found: opened.problem, looked, fix };
+  if (opened && opened.path !== '')
+    return { name, state: 'ok', found: `${libraryVersion(opened.version)} (${least}), ${opened.path}`, looked };
+  if (path !== undefined) return { name, state: 'ok', found: `${path} (${least})`, looked };
   if (complaints.length > 0) return { name, state: 'broken', found: complaints.join('; '), looked, fix };
   return { name, state: 'missing', found: 'not found', looked, fix };
 }

@@ -1,5 +1,7 @@
 import { spawnSync } from 'node:child_process';
-import { candidates, isOff, places, wheelFolders, type Wanted } from '../libraries.js';
+import { dirname } from 'node:path';
+import { candidates, CUBLASLT, CUDNN, isOff, places, wheelFolders, type Wanted } from '../libraries.js';
+import type { NativeLibrary } from '../native.js';
 
 export interface LibraryResult {
   /** The file that was loaded, in full. */
@@ -7,6 +9,24 @@ export interface LibraryResult {
   readonly looked: readonly string[];
   /** What the system's loader said of files that exist and do not load. */
   readonly complaints: readonly string[];
+}
+
+const opening = `
+  const [addon, backend, index, options] = process.argv.slice(1);
+  const { Device } = require(addon);
+  process.stdout.write(JSON.stringify(new Device(backend, Number(index), JSON.parse(options)).libraries));
+`;
+
+/** What the CUDA backend makes of NVIDIA's libraries on a GPU, in a process of its own; nothing where it does not open. */
+export async function openedLibraries(addon: string, backend: string, index: number): Promise<NativeLibrary[]> {
+  const wheels = await wheelFolders();
+  const [cudnn, cublaslt] = [CUDNN, CUBLASLT].map((wanted) => candidates(wanted, dirname(addon), wheels));
+  const options = JSON.stringify({ cudnn, cublaslt, plans: '' });
+  const run = spawnSync(process.execPath, ['-e', opening, '--', addon, backend, String(index), options], {
+    encoding: 'utf8',
+    timeout: 60_000,
+  });
+  return run.status === 0 ? (JSON.parse(run.stdout) as NativeLibrary[]) : [];
 }
 
 interface TrialResult {

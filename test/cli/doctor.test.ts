@@ -106,6 +106,34 @@ describe('cortado doctor', () => {
       }
     });
 
+    it('tells the versions of what computes on a GPU, and those that are needed', function () {
+      if (process.platform !== 'linux') this.skip();
+      const addon = join(folder, 'versions.js');
+      const [cudnn, cublaslt] = ['/nv/libcudnn.so.9', '/nv/libcublasLt.so.11'];
+      const libraries = [
+        { name: 'cuDNN', path: cudnn, problem: '', version: 92400 },
+        { name: 'cuBLASLt', path: cublaslt, problem: `${cublaslt} is version 110000, 120000 or newer is needed` },
+      ];
+      writeFileSync(
+        addon,
+        `exports.info = () => ({ isa: "x", isas: ["x"], threads: 1, physicalCores: 1 });
+        exports.Device = class { libraries = ${JSON.stringify(libraries)} };`,
+      );
+      const built = { toolkit: 13000, architectures: '80-real' };
+      const device = { index: 0, name: 'Card', computeCapability: '9.0', error: null };
+      const answer = { abi: 2, built, driver: 13010, runtime: 13000, count: 1, error: null, devices: [device] };
+      writeFileSync(join(folder, 'cortado_cuda.so'), 'opened by the probe alone');
+      writeFileSync(join(folder, 'cortado_cuda_probe'), `#!/bin/sh\necho '${JSON.stringify(answer)}'\n`);
+      chmodSync(join(folder, 'cortado_cuda_probe'), 0o755);
+      const { stdout } = cli(['doctor', '--json'], { CORTADO_ADDON: addon });
+      const { gpu } = JSON.parse(stdout) as Report;
+      const found = (name: string): string => gpu.findings.find((finding) => finding.name === name)!.found;
+      assert.equal(gpu.usable, true);
+      assert.equal(found('cuDNN 9'), `9.24.0 (9.0 or newer needed), ${cudnn}`);
+      assert.match(found('cuBLASLt'), /libcublasLt\.so\.11 is version 110000, 120000 or newer is needed/);
+      assert.match(found('CUDA runtime'), /^13\.0/);
+    });
+
     it('passes on what the CUDA backend finds, and what mends it', function () {
       if (process.platform !== 'linux') this.skip();
       // An addon with a probe beside it that answers as one does on a GPU the backend was not built for.
