@@ -210,18 +210,12 @@ CORTADO_SIMULATED cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmul
       workspace_bytes < kWorkspace)
     return CUBLAS_STATUS_INVALID_VALUE;
   // What a graph replays is what it was at the call.
-<<<<<<< HEAD
   enqueue(stream, [product = *product, number = algorithm->data[0],
-                   left = Matrix{static_cast<const float*>(a), *layout_a, product->transpose_a == CUBLAS_OP_T},
-                   right = Matrix{static_cast<const float*>(b), *layout_b, product->transpose_b == CUBLAS_OP_T},
-                   d = static_cast<float*>(d), stride = layout_d->stride, workspace] {
-    const auto terms = static_cast<double>(left.rows() * left.columns() * right.columns());
-    spend(terms * 1e-3 * static_cast<double>(1 + number) * slowness("algorithm " + std::to_string(number)));
-=======
-  enqueue(stream, [product = *product, left = Matrix{a, *layout_a, product->transpose_a == CUBLAS_OP_T},
+                   left = Matrix{a, *layout_a, product->transpose_a == CUBLAS_OP_T},
                    right = Matrix{b, *layout_b, product->transpose_b == CUBLAS_OP_T}, d = static_cast<float*>(d),
                    stride = layout_d->stride, workspace] {
->>>>>>> halves
+    const auto terms = static_cast<double>(left.rows() * left.columns() * right.columns());
+    spend(terms * 1e-3 * static_cast<double>(1 + number) * slowness("algorithm " + std::to_string(number)));
     memset(workspace, 0xff, kWorkspace);
     multiply(product, number, left, right, d, stride);
   });

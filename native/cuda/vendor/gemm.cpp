@@ -42,14 +42,8 @@ Gemm::Gemm(CublasLt& library, const GemmShape& shape) : subject_(shape.text()), 
   const auto check = [&](cublasStatus_t status, const char* call) { library.check(status, subject_, call); };
 
   cublasLtMatmulDesc_t product = nullptr;
-<<<<<<< HEAD
-  check(library.cublasLtMatmulDescCreate(&product, compute_type(shape.precision), CUDA_R_32F),
-        "cublasLtMatmulDescCreate");
-  product_ = {product, library.cublasLtMatmulDescDestroy};
-=======
   check(library.cublasLtMatmulDescCreate(&product, compute_type(shape), CUDA_R_32F), "cublasLtMatmulDescCreate");
-  gemm.product_ = {product, library.cublasLtMatmulDescDestroy};
->>>>>>> halves
+  product_ = {product, library.cublasLtMatmulDescDestroy};
   const auto set = [&](cublasLtMatmulDescAttributes_t name, const auto& value) {
     check(library.cublasLtMatmulDescSetAttribute(product, name, &value, sizeof value),
           "cublasLtMatmulDescSetAttribute");
@@ -69,17 +63,11 @@ Gemm::Gemm(CublasLt& library, const GemmShape& shape) : subject_(shape.text()), 
           "cublasLtMatrixLayoutCreate");
     return Handle<cublasLtMatrixLayout_t>(made, library.cublasLtMatrixLayoutDestroy);
   };
-<<<<<<< HEAD
-  a_ = layout(shape.rows, shape.depth, shape.transpose_a);
-  b_ = layout(shape.depth, shape.columns, shape.transpose_b);
-  d_ = layout(shape.rows, shape.columns, false);
-}
-=======
   const DataType factors = shape.halves ? CUDA_R_16BF : CUDA_R_32F;
-  gemm.a_ = layout(factors, shape.rows, shape.depth, shape.transpose_a);
-  gemm.b_ = layout(factors, shape.depth, shape.columns, shape.transpose_b);
-  gemm.d_ = layout(CUDA_R_32F, shape.rows, shape.columns, false);
->>>>>>> halves
+  a_ = layout(factors, shape.rows, shape.depth, shape.transpose_a);
+  b_ = layout(factors, shape.depth, shape.columns, shape.transpose_b);
+  d_ = layout(CUDA_R_32F, shape.rows, shape.columns, false);
+}
 
 std::vector<Gemm> Gemm::candidates(CublasLt& library, const GemmShape& shape) {
   const Gemm gemm(library, shape);
@@ -129,7 +117,6 @@ std::optional<Gemm> Gemm::restore(CublasLt& library, const GemmShape& shape, con
   return gemm;
 }
 
-<<<<<<< HEAD
 std::string Gemm::describe() const {
   std::ostringstream words;
   words << std::hex;
@@ -137,10 +124,7 @@ std::string Gemm::describe() const {
   return words.str();
 }
 
-void Gemm::run(CublasLt& library, cudaStream_t stream, const float* a, const float* b, const float* bias, float* d,
-=======
-  void Gemm::run(CublasLt & library, cudaStream_t stream, const void* a, const void* b, const float* bias, float* d,
->>>>>>> halves
+void Gemm::run(CublasLt& library, cudaStream_t stream, const void* a, const void* b, const float* bias, float* d,
                void* workspace) const {
   const float one = 1, zero = 0;
   if (bias_) {
