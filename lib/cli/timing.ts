@@ -57,6 +57,7 @@ type Pass = 'forward' | 'backward';
 interface Work {
   readonly times: Float64Array;
   kernels: number;
+  bytes: number;
 }
 
 /** Kernels whose work is as large as their layer's forward pass: gradients of inputs and of weights. */
@@ -91,10 +92,7 @@ function summarizeRuns(
   const rows = new Map(summarize(graph, batch).layers.map((row) => [row.name, row]));
   const passOf = (name: string, pass: Pass, row: LayerRow): PassTime | undefined => {
     const done = work.get(name)?.[pass];
-    return (
-      done &&
-      passTime(median(done.times), Math.max(1, done.kernels) * row.flops, Math.max(1, done.kernels) * row.bytes, peak)
-    );
+    return done && passTime(median(done.times), Math.max(1, done.kernels) * row.flops, done.bytes, peak);
   };
   const layers = graph.nodes.map((node) => {
     const row = rows.get(node.name)!;
@@ -134,13 +132,14 @@ function sortSteps(graph: Graph, runs: readonly (readonly StepTime[])[]): Map<st
   const seeds = new Set(graph.losses.map((v) => `${v.name}.seed`));
   const work = new Map<string, Partial<Record<Pass, Work>>>();
   let pass: Pass = 'forward';
-  runs[0]!.forEach(({ label, kernel }, step) => {
+  runs[0]!.forEach(({ label, kernel, bytes }, step) => {
     if (seeds.has(label)) pass = 'backward';
     const owner = ownerOf(label, owners);
     if (owner === undefined) return;
     const passes = work.get(owner) ?? {};
     work.set(owner, passes);
-    const own = (passes[pass] ??= { times: new Float64Array(runs.length), kernels: 0 });
+    const own = (passes[pass] ??= { times: new Float64Array(runs.length), kernels: 0, bytes: 0 });
+    own.bytes += bytes;
     if (GRADIENT_KERNEL.test(kernel)) own.kernels++;
     runs.forEach((steps, run) => (own.times[run]! += steps[step]!.milliseconds));
   });
