@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "../../native/cuda/launch.h"
-#include "../../native/cuda/owned.h"
+#include "../../native/cuda/runtime/owned.h"
 #include "../../native/cuda/sim/fibers.h"
 
 namespace {
