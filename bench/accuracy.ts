@@ -13,11 +13,11 @@ const LAYERS = [
 ] as const;
 type Layer = (typeof LAYERS)[number];
 
-const BATCH = 8;
 const SAMPLES = 1024;
 const PASSES = ['forward', 'dgrad', 'wgrad'] as const;
 
 interface Tensors {
+  readonly images: number;
   readonly x: Float32Array;
   readonly weight: Float32Array;
   readonly dy: Float32Array;
@@ -25,9 +25,9 @@ interface Tensors {
 
 /**
  * Root mean square error against double precision, relative to the root mean square of the result, of both algorithms: the
- * direct one, which `passes: 'none'` takes, and Winograd's.
+ * direct one, which `passes: 'none'` takes, and Winograd's, over that many images.
  */
-export async function formatAccuracy(): Promise<string> {
+export async function formatAccuracy(images: number): Promise<string> {
   const rows: string[][] = [];
   for (const layer of LAYERS) {
     const net = graph({ x: input([layer.groups * layer.channels, layer.size, layer.size]) }, ({ x }) => ({
@@ -45,10 +45,11 @@ export async function formatAccuracy(): Promise<string> {
       return Float32Array.from({ length }, () => Math.max(least, random.uniform(-1, 1)));
     };
     const tensors = {
+      images,
       // What a ReLU leaves.
-      x: uniform(1, BATCH * layer.groups * layer.channels * layer.size ** 2, 0),
+      x: uniform(1, images * layer.groups * layer.channels * layer.size ** 2, 0),
       weight: uniform(2, layer.groups * layer.filters * layer.channels * layer.taps ** 2),
-      dy: uniform(3, BATCH * layer.groups * layer.filters * layer.size ** 2),
+      dy: uniform(3, images * layer.groups * layer.filters * layer.size ** 2),
     };
     const [direct, winograd] = [await results(net, tensors, 'none'), await results(net, tensors, 'all')];
     PASSES.forEach((pass, i) => {
@@ -66,8 +67,8 @@ export async function formatAccuracy(): Promise<string> {
   return align([['layer', 'pass', 'direct', 'Winograd', 'ratio'], ...rows], 2);
 }
 
-async function results(net: Graph<'x', 'y'>, { x, weight, dy }: Tensors, passes: Passes): Promise<Tensor[]> {
-  const model = await compile(net, { batch: BATCH, passes });
+async function results(net: Graph<'x', 'y'>, { images, x, weight, dy }: Tensors, passes: Passes): Promise<Tensor[]> {
+  const model = await compile(net, { batch: images, passes });
   try {
     await model.load({ 'conv.weight': weight });
     const of = ['x', 'conv.weight'];
@@ -90,7 +91,7 @@ function error(got: readonly number[], want: readonly number[]): number {
 }
 
 /** One element of a result, summed in double precision. */
-function element(layer: Layer, { x, weight, dy }: Tensors, pass: (typeof PASSES)[number], at: number): number {
+function element(layer: Layer, { images, x, weight, dy }: Tensors, pass: (typeof PASSES)[number], at: number): number {
   const { groups, channels, filters, size, taps } = layer;
   const plane = size * size;
   const inside = (i: number): boolean => i >= 0 && i < size;
@@ -107,7 +108,7 @@ function element(layer: Layer, { x, weight, dy }: Tensors, pass: (typeof PASSES)
     const k = Math.floor(at / taps ** 2 / channels);
     const [dh, dw] = shift(tap);
     const from = Math.floor(k / filters) * channels + c;
-    for (let n = 0; n < BATCH; n++)
+    for (let n = 0; n < images; n++)
       for (let p = 0; p < plane; p++) {
         const [h, w] = [Math.floor(p / size), p % size];
         if (inside(h + dh) && inside(w + dw)) sum += dy[featureAt(n, k, h, w)]! * x[imageAt(n, from, h + dh, w + dw)]!;

@@ -1,7 +1,7 @@
 /**
- * Times AlexNet on a GPU, kernel by kernel and as a whole, and what is bound by memory alone, beside ceilings measured in the same run and beside PyTorch where
- * Python has it: npm run bench:gpu -- --out FOLDER. It stops taking up new cases when its minutes are over, and says which
- * it has left out.
+ * Times AlexNet on a GPU, kernel by kernel and as a whole, and what is bound by memory alone, beside ceilings measured in
+ * the same run and beside PyTorch where Python has it: npm run bench:gpu -- --out FOLDER. It stops taking up new cases when
+ * its minutes are over, and says which it has left out.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

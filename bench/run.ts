@@ -16,6 +16,7 @@ interface Options {
   readonly kernels?: true;
   readonly nets?: true;
   readonly accuracy?: true;
+  readonly images: string;
   readonly peers?: true | string;
   readonly batch: string;
   readonly seconds: string;
@@ -37,6 +38,7 @@ const program = new Command('bench')
     'time the peers too, those whose name matches (CORTADO_PEERS: script, CORTADO_PYTHON: interpreter)',
   )
   .option('--batch <list>', 'batch sizes of the kernels', '1,64')
+  .option('--images <n>', 'whose convolutions --accuracy looks at', '8')
   .option('--seconds <n>', 'time for each case', '3')
   .option('--filter <regex>', 'only cases that match, such as kernel/conv or bvlc/train', '.')
   .option('--json <file>', 'write the report')
@@ -53,7 +55,7 @@ async function main(options: Options): Promise<void> {
     return;
   }
   if (options.accuracy) {
-    console.log(`${await formatAccuracy()}\n\n${await formatRounding()}`);
+    console.log(`${await formatAccuracy(Number(options.images))}\n\n${await formatRounding()}`);
     return;
   }
   const { threads } = info();

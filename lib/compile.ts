@@ -19,14 +19,14 @@ export interface CompileOptions {
   readonly batch?: number;
   /**
    * What inner products and convolutions may round their inputs to; sums, parameters and updates stay float32, and so do
-   * tensors on the CPU. Default `float32`. On the CPU `bfloat16` does so to dense layers and to convolutions that Winograd's algorithm does
-   * not do sooner, forward and backward, in training too: CPUs with AVX512-BF16 do that twice as fast, others give the
-   * same to rounding and gain with a few images alone. `int8` moreover reads the weights of dense layers as 8 bits with a
-   * scale for each unit, in runs of at most 4 images, and has no solver. On a GPU with cuDNN and cuBLASLt: `tf32`, ten
-   * binary digits behind the point; `bfloat16`, seven; `float16`, ten, the tensors of a convolution scaled by a power of
-   * two so that no sum overflows (inner products take TF32, of as many digits). There `bfloat16` and `float16` also keep
-   * what lies between layers in 16 bits, except what is asked for, losses and softmax: values in that type, which for
-   * `float16` ends at 65504, gradients as bfloat16, whose range needs no scale for the loss.
+   * tensors on the CPU. Default `float32`. On the CPU `bfloat16` does so to dense layers and to convolutions that
+   * Winograd's algorithm does not do sooner, forward and backward, in training too: CPUs with AVX512-BF16 do that twice as
+   * fast, others give the same to rounding and gain with a few images alone. `int8` moreover reads the weights of dense
+   * layers as 8 bits with a scale for each unit, in runs of at most 4 images, and has no solver. On a GPU with cuDNN and
+   * cuBLASLt: `tf32`, ten binary digits behind the point; `bfloat16`, seven; `float16`, ten, the tensors of a convolution
+   * scaled by a power of two so that no sum overflows (inner products take TF32, of as many digits). There `bfloat16` and
+   * `float16` also keep what lies between layers in 16 bits, except what is asked for, losses and softmax: values in that
+   * type, which for `float16` ends at 65504, gradients as bfloat16, whose range needs no scale for the loss.
    */
   readonly precision?: Precision;
   /** Threads of a run. Default CORTADO_THREADS or the physical cores. */

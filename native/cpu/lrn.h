@@ -50,8 +50,9 @@ struct LrnShape {
   }
 
   int64_t size() const { return 2 * half + 1; }
+  static constexpr int64_t kTogether = 4;
   /// How many channels from c on are taken together: four, or one at the edges and with windows of another size.
-  int64_t together(int64_t c) const { return half == 2 && c >= 2 && c + 6 <= channels ? 4 : 1; }
+  int64_t together(int64_t c) const { return half == 2 && c >= 2 && c + 6 <= channels ? kTogether : 1; }
   int64_t first(int64_t c) const { return c > half ? c - half : 0; }
   int64_t last(int64_t c) const { return c + half < channels - 1 ? c + half : channels - 1; }
 

@@ -25,7 +25,7 @@ struct LrnMaxPool {
     const int64_t rows = (kPixels / pool.w - pool.kernel_h) / pool.stride_h + 1;
     band = rows < 1 ? 1 : rows < pool.oh ? rows : pool.oh;
     bands = (pool.oh + band - 1) / band;
-    step.scratch(static_cast<size_t>(step.threads() * kPlanes * line()) * sizeof(float));
+    step.scratch(static_cast<size_t>(step.threads() * LrnShape::kTogether * line()) * sizeof(float));
   }
 
   void run(const Run& run) const {
@@ -33,7 +33,7 @@ struct LrnMaxPool {
     with_power(lrn.beta, [&](auto power) {
       with_window(pool, [&]<int Stride, int Width>(Lanes<Stride, Width>) {
         for_numbered_slices(run.threads, tiles, grain_of(work), [&](int thread, int64_t begin, int64_t end) {
-          float* planes = static_cast<float*>(run.scratch) + thread * kPlanes * line();
+          float* planes = static_cast<float*>(run.scratch) + thread * LrnShape::kTogether * line();
           for (int64_t i = begin; i < end; ++i) tile<Stride, Width>(power, i / bands, i % bands * band, planes);
         });
       });
@@ -41,8 +41,6 @@ struct LrnMaxPool {
   }
 
  private:
-  static constexpr int64_t kPlanes = 4;  // channels taken together
-
   /// Floats of the rows that a band of outputs sees.
   int64_t line() const { return padded(((band - 1) * pool.stride_h + pool.kernel_h) * pool.w); }
 
@@ -101,15 +99,15 @@ struct LrnMaxPoolGrad {
         float* planes = memory + gather_floats(pool, true);
         margins.clear(memory);
         for (int64_t i = begin; i < end; ++i)
-          image(power, margins, i, memory, planes, planes + kPlanes * padded(lrn.pixels));
+          image(power, margins, i, memory, planes, planes + LrnShape::kTogether * padded(lrn.pixels));
       });
     });
   }
 
  private:
-  static constexpr int64_t kPlanes = 4;  // channels taken together
-
-  int64_t room() const { return gather_floats(pool, true) + (kPlanes + LrnSlope::ring(lrn)) * padded(lrn.pixels); }
+  int64_t room() const {
+    return gather_floats(pool, true) + (LrnShape::kTogether + LrnSlope::ring(lrn)) * padded(lrn.pixels);
+  }
 
   template <class Power>
   void image(const Power& power, const Margins& margins, int64_t image, float* memory, float* planes,

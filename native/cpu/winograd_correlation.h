@@ -122,7 +122,7 @@ class WinogradCorrelation {
       float* product = room.products + point * output_room_.stride() + panels.begin(panel) * output_room_.tiles;
       const int64_t next = unit + 1 < part.end ? unit + 1 : part.begin;
       multiply_point<Tile>(tiles, width, {{}, room.at, channels, {filters_at(unit), width}, {product, width, false}},
-                           filters_at(next), panels.width(next % panels.count) * channels / 16,
+                           filters_at(next), panels.width(next % panels.count) * channels,
                            [&](int64_t tile) { return source + source_room_.at_tile(tile); });
     }
   }

@@ -89,11 +89,11 @@ struct FilterRoom {
   CORTADO_INLINE int64_t size(int64_t points) const { return points * stride(); }
 };
 
-/// The product of one point, C (+)= A B, tile by tile; row(i) is where row i of A begins. The panel of `lines` cache
-/// lines that comes after B is called to the second-level cache meanwhile, from `next` on. Tiles of 8 pixels lose most
-/// where sums are long: theirs are of kShort addends at most, two at a time.
+/// The product of one point, C (+)= A B, tile by tile; row(i) is where row i of A begins. The panel that comes after
+/// B, `floats` of it from `next` on, is called to the second-level cache meanwhile. Tiles of 8 pixels lose most where
+/// sums are long: theirs are of kShort addends at most, two at a time.
 template <int Pixels, class Row>
-CORTADO_INLINE void multiply_point(int64_t rows, int64_t width, const Tile& whole, const float* next, int64_t lines,
+CORTADO_INLINE void multiply_point(int64_t rows, int64_t width, const Tile& whole, const float* next, int64_t floats,
                                    const Row& row) {
   constexpr int kSums = Pixels == 8 ? 2 : 1, kShort = 32, kLine = 16;
   const int64_t steps = kSums == 1 ? 1 : divide_up(whole.depth, kSums * kShort);
@@ -108,7 +108,7 @@ CORTADO_INLINE void multiply_point(int64_t rows, int64_t width, const Tile& whol
       tile.at = whole.at + depth.begin;
       tile.depth = depth.end - depth.begin;
       tile.b.data = whole.b.data + depth.begin * whole.b.stride;
-      tile.b.ahead = line + tile.depth <= lines ? next + line * kLine : nullptr;
+      tile.b.ahead = (line + tile.depth) * kLine <= floats ? next + line * kLine : nullptr;
       tile.c.add = whole.c.add || step > 0;
       multiply_tile<kSums>(height, width, tile);
       line += tile.depth;
