@@ -20,7 +20,11 @@ struct LeftFactor {
 class Product {
  public:
   Product(int64_t rows, int64_t columns, int64_t depth, int threads)
-      : rows_(rows), depth_(depth), panels_(columns), grid_(make_grid(threads, tiles(), panels_, 1, rows > columns)) {}
+      : rows_(rows),
+        depth_(depth),
+        panels_(columns),
+        grid_(make_grid(threads, tiles(), panels_, 1, rows > columns)),
+        block_panels_(kept() && 2 * depth > kDepth ? kBlockPanels : 2 * kBlockPanels) {}
 
   size_t scratch() const {
     Scratch scratch(nullptr);
@@ -36,20 +40,23 @@ class Product {
       const Part bands = grid_.row_part(tiles(), thread);
       const Part rows{bands.begin * kTileRows, smaller(rows_, bands.end * kTileRows)};
       const Part panels = grid_.column_part(panels_.count, thread);
-      const int64_t blocks = divide_up(panels.end - panels.begin, kBlockPanels);
+      const int64_t blocks = divide_up(panels.end - panels.begin, block_panels_);
+      const Result result{c, bias == nullptr && !relu && streams(c)};
       for (int64_t i = 0; i < blocks; ++i) {
         const Part part = part_of(panels.end - panels.begin, i, blocks);
         const Part block{panels.begin + part.begin, panels.begin + part.end};
-        multiply(a, b, c, room, rows, block);
+        multiply(a, b, result, room, rows, block);
         finish(bias, relu, c, rows, block);
       }
+      stream_end();
     });
   }
 
  private:
-  static constexpr int64_t kBlockPanels = 8;  // panels of B in the second-level cache
-  static constexpr int64_t kBlockRows = 64;   // rows of A there
-  static constexpr int64_t kDepth = 256;      // addends summed in registers at once
+  static constexpr int64_t kDepth = 256;       // addends summed in registers at once
+  static constexpr int64_t kBlockRows = 64;    // rows of A in the second-level cache
+  static constexpr int64_t kBlockPanels = 12;  // panels of B there; twice as many where few addends or rows leave room
+  static constexpr int64_t kStreamed = 1 << 20;  // numbers of C that leave the caches before anyone reads them
   static constexpr int64_t kRowStride = kDepth + kLanes;
 
   /// A thread's own scratch: a block of A and the distances along its depth, a block of B, a tile at C's right edge.
@@ -59,8 +66,13 @@ class Product {
     Room(Scratch& scratch, const Product& p)
         : at(scratch.take<int64_t>(kDepth)),
           a(scratch.take<float>(kBlockRows * kRowStride)),
-          b(scratch.take<float>(kDepth * smaller(kBlockPanels * kPanel, p.panels_.padded()))),
+          b(scratch.take<float>(p.slice() * smaller(p.kept() ? p.block_panels_ * kPanel : kPanel, p.panels_.padded()))),
           edge(scratch.take<float>(kTileRows * kPanel)) {}
+  };
+
+  struct Result {
+    float* data;
+    bool stream;  // past the caches
   };
 
   /// A block of C for one slice of the depth.
@@ -70,30 +82,29 @@ class Product {
   };
 
   CORTADO_INLINE int64_t tiles() const { return divide_up(rows_, kTileRows); }
-  void multiply(const LeftFactor& a, const float* b, float* c, const Room& room, const Part& rows,
+  /// Addends of the longest slice of the depth.
+  CORTADO_INLINE int64_t slice() const { return smaller(kDepth, larger(1, depth_)); }
+  /// Whether panels of B are multiplied by more than one block of A.
+  CORTADO_INLINE bool kept() const { return rows_ > kBlockRows; }
+  /// Whether C is written once, in vectors that are whole cache lines (pieces of one that other tiles complete would go
+  /// to memory one by one), and too large to be found in a cache.
+  CORTADO_INLINE bool streams(const float* c) const {
+    return sizeof(Vf) == 64 && depth_ <= kDepth && rows_ * panels_.columns >= kStreamed &&
+           panels_.columns % kLanes == 0 && reinterpret_cast<uintptr_t>(c) % sizeof(Vf) == 0;
+  }
+
+  void multiply(const LeftFactor& a, const float* b, const Result& c, const Room& room, const Part& rows,
                 const Part& panels) const {
     const int64_t steps = larger(1, divide_up(depth_, kDepth));
     for (int64_t step = 0; step < steps; ++step) {
       const Part depth = part_of(depth_, step, steps);
-      pack(b, room, panels, depth);
-      const float* ahead = step + 1 < steps ? b + depth.end * panels_.columns : nullptr;
       for (int64_t row = rows.begin; row < rows.end; row += kBlockRows) {
         const Block block{{row, smaller(rows.end, row + kBlockRows)}, panels, depth};
         gather(a, room, block);
         for (int64_t panel = panels.begin; panel < panels.end; ++panel) {
-          multiply_panel(c, room, block, a.transposed ? 1 : kRowStride, panel, ahead);
+          multiply_panel(c, room, block, a.transposed ? 1 : kRowStride, panel, row == rows.begin ? b : nullptr);
         }
       }
-    }
-  }
-
-  /// Row after row through all panels, which is how the memory likes to be read.
-  void pack(const float* b, const Room& room, const Part& panels, const Part& depth) const {
-    const int64_t size = depth.end - depth.begin, first = panels_.begin(panels.begin);
-    for (int64_t panel = panels.begin; panel < panels.end; ++panel) {
-      const int64_t begin = panels_.begin(panel);
-      pack_straight(b + depth.begin * panels_.columns + begin, panels_.columns, panels_.lanes(panel), size,
-                    room.b + (begin - first) * size, panels_.width(panel));
     }
   }
 
@@ -108,19 +119,29 @@ class Product {
     for (int64_t k = 0; k < size; ++k) room.at[k] = k * (a.transposed ? kBlockRows : 1);
   }
 
-  void multiply_panel(float* c, const Room& room, const Block& block, int64_t row_stride, int64_t panel,
-                      const float* ahead) const {
-    const float* b = room.b + (panels_.begin(panel) - panels_.begin(block.panels.begin)) * block.size();
-    const int64_t width = panels_.width(panel), lanes = panels_.lanes(panel);
+  /// b is given with the first block of A, whose first tile packs the panel; the tiles below it fetch the next.
+  void multiply_panel(const Result& c, const Room& room, const Block& block, int64_t row_stride, int64_t panel,
+                      const float* b) const {
+    const int64_t width = panels_.width(panel), lanes = panels_.lanes(panel), columns = panels_.columns;
+    const int64_t first = panels_.begin(block.panels.begin);
+    float* const packed = room.b + (kept() ? (panels_.begin(panel) - first) * block.size() : 0);
     const bool add = block.depth.begin > 0;
+    const float *from = nullptr, *next = nullptr;
+    if (b != nullptr) {
+      from = b + block.depth.begin * columns + panels_.begin(panel);
+      next = panel + 1 < block.panels.end ? from + width : b + block.depth.end * columns + first;
+      if (lanes < width) pack_straight(from, columns, lanes, block.size(), packed, width);
+    }
     for (int64_t row = block.rows.begin; row < block.rows.end;) {
       const int height = tile_height(block.rows.end - row);
-      float* to = c + row * panels_.columns + panels_.begin(panel);
-      Tile tile{{}, room.at, block.size(), {b, width}, {to, panels_.columns, add}};
-      if (ahead != nullptr) {
-        const int64_t line = (row - block.rows.begin) / kTileRows % (kPanel / kLanes) * kLanes;
-        tile.b.ahead = ahead + panels_.begin(panel) + line;
-        tile.b.ahead_stride = panels_.columns;
+      float* to = c.data + row * columns + panels_.begin(panel);
+      Tile tile{{}, room.at, block.size(), {packed, width}, {to, columns, add, c.stream}};
+      const int64_t line = (row - block.rows.begin) / kTileRows - 1;
+      if (b != nullptr && line < 0 && lanes == width) {
+        tile.b = {from, columns, nullptr, 0, packed};
+      } else if (b != nullptr && line >= 0 && line < kTileVectors) {
+        tile.b.ahead = next + line * kLanes;
+        tile.b.ahead_stride = columns;
       }
       for (int i = 0; i < height; ++i) tile.a.row[i] = room.a + (row - block.rows.begin + i) * row_stride;
       if (lanes == width) {
@@ -163,6 +184,7 @@ class Product {
   int64_t rows_, depth_;
   Panels panels_;
   Grid grid_;
+  int64_t block_panels_;
 };
 
 }  // namespace

@@ -25,20 +25,30 @@ struct TileRows {
 };
 
 /// The right factor: B(k, j) = data[k * stride + j], whole vectors wide. What lies at ahead[k * ahead_stride], if not
-/// null, is brought to the second-level cache meanwhile: a later tile's numbers.
+/// null, is brought to the second-level cache meanwhile: a later tile's numbers. If `packed` is not null, B is instead
+/// copied there without gaps on its way, for the tiles below this one.
 struct TilePanel {
   const float* data;
   int64_t stride;
   const float* ahead = nullptr;
   int64_t ahead_stride = 0;
+  float* packed = nullptr;
 };
 
-/// Where the tile goes, C(i, j) = data[i * stride + j], and whether it is added to what is there.
+/// Where the tile goes, C(i, j) = data[i * stride + j], and whether it is added to what is there; or written past the
+/// caches, its rows aligned to vectors.
 struct TileOut {
   float* data;
   int64_t stride;
   bool add;
+  bool stream = false;
 };
+
+/// What a tile does with memory beside its products: TilePanel's `ahead` and `packed`.
+enum class Beside { nothing, fetch, pack };
+
+/// Rows of B that a packing tile fetches before it loads them.
+constexpr int64_t kPackAhead = 24;
 
 /// All that a tile needs.
 struct Tile {
@@ -49,9 +59,33 @@ struct Tile {
   TileOut c;
 };
 
+/// A tile's sums to their place. Row after row, so that the compiler keeps one address and not R x V of them.
+template <int R, int V>
+CORTADO_INLINE void put_tile(const TileOut& to, Vf (&sum)[R][V]) {
+  const int64_t stride = to.stride;
+  if (to.add) {
+    const float* from = to.data;
+#pragma GCC unroll 8
+    for (int i = 0; i < R; ++i, from += stride) {
+#pragma GCC unroll 3
+      for (int j = 0; j < V; ++j) sum[i][j] += load(from + j * kLanes);
+    }
+  }
+  const auto put = [&](auto store_vector) __attribute__((always_inline)) {
+    float* place = to.data;
+#pragma GCC unroll 8
+    for (int i = 0; i < R; ++i, place += stride) {
+#pragma GCC unroll 3
+      for (int j = 0; j < V; ++j) store_vector(place + j * kLanes, sum[i][j]);
+    }
+  };
+  if (to.stream) return put([](float* p, Vf v) __attribute__((always_inline)) { store_stream(p, v); });
+  put([](float* p, Vf v) __attribute__((always_inline)) { store(p, v); });
+}
+
 /// C(i, j) (+)= sum over k < depth of A(i, k) B(k, j), for R rows and V vectors of columns. The sum starts at zero and
 /// meets C at its end, so that long sums are made of short ones; with two sums, each has every other addend.
-template <int R, int V, int kSums, bool kAhead>
+template <int R, int V, int kSums, Beside kBeside>
 __attribute__((noinline)) void multiply_tile(const Tile& tile) {
   Vf sum[kSums][R][V] = {};
   const float* row[R];
@@ -62,18 +96,29 @@ __attribute__((noinline)) void multiply_tile(const Tile& tile) {
   float* const to = tile.c.data;
   const int64_t stride = tile.c.stride;
   const float* ahead = tile.b.ahead;
-  // C is on its way here while the products are made.
-#pragma GCC unroll 8
-  for (int i = 0; i < R; ++i) {
+  float* packed = tile.b.packed;
+  // C is on its way here while the products are made. This must stay a loop: unrolled, it takes all address registers.
+  if (!tile.c.stream) {
+    for (const float *row = to, *end = to + R * stride; row != end; row += stride) {
 #pragma GCC unroll 3
-    for (int j = 0; j < V; ++j) __builtin_prefetch(to + i * stride + j * kLanes, 1);
+      for (int j = 0; j < V; ++j) __builtin_prefetch(row + j * kLanes, 1);
+    }
   }
   const auto multiply = [&](Vf(&into)[R][V], int64_t k) __attribute__((always_inline)) {
     const int64_t offset = at[k];
-    if constexpr (kAhead) __builtin_prefetch(ahead + k * tile.b.ahead_stride, 0, 2);
+    if constexpr (kBeside == Beside::fetch) __builtin_prefetch(ahead + k * tile.b.ahead_stride, 0, 2);
+    if constexpr (kBeside == Beside::pack) {
+#pragma GCC unroll 3
+      for (int j = 0; j < V; ++j) __builtin_prefetch(right + kPackAhead * next + j * kLanes);
+    }
     Vf panel[V];
 #pragma GCC unroll 3
     for (int j = 0; j < V; ++j) panel[j] = load(right + j * kLanes);
+    if constexpr (kBeside == Beside::pack) {
+#pragma GCC unroll 3
+      for (int j = 0; j < V; ++j) store(packed + j * kLanes, panel[j]);
+      packed += V * kLanes;
+    }
     right += next;
 #pragma GCC unroll 8
     for (int i = 0; i < R; ++i) {
@@ -90,30 +135,32 @@ __attribute__((noinline)) void multiply_tile(const Tile& tile) {
   if constexpr (kSums > 1) {
     if (k < depth) multiply(sum[0], k);
   }
+  if constexpr (kSums > 1) {
 #pragma GCC unroll 8
-  for (int i = 0; i < R; ++i) {
+    for (int i = 0; i < R; ++i) {
 #pragma GCC unroll 3
-    for (int j = 0; j < V; ++j) {
-      float* const place = to + i * stride + j * kLanes;
-      if constexpr (kSums > 1) sum[0][i][j] += sum[1][i][j];
-      store(place, tile.c.add ? sum[0][i][j] + load(place) : sum[0][i][j]);
+      for (int j = 0; j < V; ++j) sum[0][i][j] += sum[1][i][j];
     }
   }
+  put_tile<R, V>(tile.c, sum[0]);
 }
 
-template <int R, int kSums, bool kAhead>
+template <int R, int kSums, Beside kBeside>
 CORTADO_INLINE void multiply_tile(int vectors, const Tile& tile) {
   if constexpr (kTileVectors > 2) {
-    if (vectors == 3) return multiply_tile<R, 3, kSums, kAhead>(tile);
+    if (vectors == 3) return multiply_tile<R, 3, kSums, kBeside>(tile);
   }
-  if (vectors == 2) return multiply_tile<R, 2, kSums, kAhead>(tile);
-  multiply_tile<R, 1, kSums, kAhead>(tile);
+  if (vectors == 2) return multiply_tile<R, 2, kSums, kBeside>(tile);
+  multiply_tile<R, 1, kSums, kBeside>(tile);
 }
 
 template <int R, int kSums>
 CORTADO_INLINE void multiply_tile(int vectors, const Tile& tile) {
-  if (tile.b.ahead != nullptr) return multiply_tile<R, kSums, true>(vectors, tile);
-  multiply_tile<R, kSums, false>(vectors, tile);
+  if constexpr (kSums == 1) {
+    if (tile.b.packed != nullptr) return multiply_tile<R, kSums, Beside::pack>(vectors, tile);
+  }
+  if (tile.b.ahead != nullptr) return multiply_tile<R, kSums, Beside::fetch>(vectors, tile);
+  multiply_tile<R, kSums, Beside::nothing>(vectors, tile);
 }
 
 /// The largest tile height, a power of two, that fits in `rows` rows. Two sums take the registers of half the rows.

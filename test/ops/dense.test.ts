@@ -88,6 +88,30 @@ describe('dense', () => {
       assertClose(gradients[1]!.data, dweight.data, 'dweight');
     }));
 
+  // Weights of more than a million numbers: their gradient does not stay in the caches, and is written past them where
+  // its rows are whole cache lines. Some of its numbers are checked, in the first and last row and column too.
+  it('agrees with plain loops where the gradient of the weight is larger than the caches', async () => {
+    const rows = 70;
+    for (const [inputs, units] of [
+      [1040, 1032],
+      [1033, 1030],
+    ] as const) {
+      const [x, weight, dy] = [random([rows, inputs], 1), random([units, inputs], 2), random([rows, units], 3)];
+      const { gradients } = await runOp(ops.dense, [x, weight], { units }, [dy]);
+      const got: number[] = [];
+      const want: number[] = [];
+      for (const unit of [0, 7, 511, units - 1]) {
+        for (const i of [0, 47, 48, 520, inputs - 1]) {
+          got.push(gradients[1]!.data[unit * inputs + i]!);
+          let sum = 0;
+          for (let row = 0; row < rows; row++) sum += dy.data[row * units + unit]! * x.data[row * inputs + i]!;
+          want.push(sum);
+        }
+      }
+      assertClose(got, want, `dweight of ${units} x ${inputs}`);
+    }
+  });
+
   it('refuses what does not fit', async () => {
     const dense = (options: object, weight = [4, 6]) =>
       ops.dense([random([2, 3, 2], 1), random(weight, 2)], { units: 4, ...options });
