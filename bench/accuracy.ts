@@ -4,12 +4,13 @@ import { align } from '../lib/table.js';
 
 /** Convolutions that have two algorithms: AlexNet's, and those of the CIFAR-10 nets. */
 const LAYERS = [
-  { name: 'conv2', groups: 2, channels: 48, filters: 128, size: 27, taps: 5 },
-  { name: 'conv3', groups: 1, channels: 256, filters: 384, size: 13, taps: 3 },
-  { name: 'conv4', groups: 2, channels: 192, filters: 192, size: 13, taps: 3 },
-  { name: 'conv5', groups: 2, channels: 192, filters: 128, size: 13, taps: 3 },
-  { name: 'cifar conv2', groups: 1, channels: 32, filters: 32, size: 16, taps: 5 },
-  { name: 'cifar conv3', groups: 1, channels: 32, filters: 64, size: 8, taps: 5 },
+  { name: 'conv1', groups: 1, channels: 3, filters: 96, size: 227, taps: 11, stride: 4, pad: 0 },
+  { name: 'conv2', groups: 2, channels: 48, filters: 128, size: 27, taps: 5, stride: 1, pad: 2 },
+  { name: 'conv3', groups: 1, channels: 256, filters: 384, size: 13, taps: 3, stride: 1, pad: 1 },
+  { name: 'conv4', groups: 2, channels: 192, filters: 192, size: 13, taps: 3, stride: 1, pad: 1 },
+  { name: 'conv5', groups: 2, channels: 192, filters: 128, size: 13, taps: 3, stride: 1, pad: 1 },
+  { name: 'cifar conv2', groups: 1, channels: 32, filters: 32, size: 16, taps: 5, stride: 1, pad: 2 },
+  { name: 'cifar conv3', groups: 1, channels: 32, filters: 64, size: 8, taps: 5, stride: 1, pad: 2 },
 ] as const;
 type Layer = (typeof LAYERS)[number];
 
@@ -36,7 +37,6 @@ export async function formatAccuracy(images: number): Promise<string> {
         name: 'conv',
         filters: layer.groups * layer.filters,
         kernel: layer.taps,
-        pad: layer.taps >> 1,
         bias: false,
       }),
     }));
@@ -49,10 +49,12 @@ export async function formatAccuracy(images: number): Promise<string> {
       // What a ReLU leaves.
       x: uniform(1, images * layer.groups * layer.channels * layer.size ** 2, 0),
       weight: uniform(2, layer.groups * layer.filters * layer.channels * layer.taps ** 2),
-      dy: uniform(3, images * layer.groups * layer.filters * layer.size ** 2),
+      dy: uniform(3, images * layer.groups * layer.filters * featuresOf(layer) ** 2),
     };
     const [direct, winograd] = [await results(net, tensors, 'none'), await results(net, tensors, 'all')];
     PASSES.forEach((pass, i) => {
+      // The input gradient of a convolution with a stride has one algorithm.
+      if (pass === 'dgrad' && layer.stride > 1) return;
       const sampled = samples(direct[i]!.data.length);
       const exact = sampled.map((at) => element(layer, tensors, pass, at));
       const [plain, fast] = [direct, winograd].map((all) =>
@@ -90,45 +92,44 @@ function error(got: readonly number[], want: readonly number[]): number {
   return Math.sqrt(square(got.map((v, i) => v - want[i]!)) / square(want));
 }
 
+/** Rows of the result, and columns. */
+const featuresOf = ({ size, taps, stride, pad }: Layer): number => (size + 2 * pad - taps) / stride + 1;
+
 /** One element of a result, summed in double precision. */
 function element(layer: Layer, { images, x, weight, dy }: Tensors, pass: (typeof PASSES)[number], at: number): number {
-  const { groups, channels, filters, size, taps } = layer;
-  const plane = size * size;
-  const inside = (i: number): boolean => i >= 0 && i < size;
+  const { groups, channels, filters, size, taps, stride, pad } = layer;
+  const side = featuresOf(layer);
+  /** Zero outside the image, and in its frame. */
   const imageAt = (n: number, c: number, h: number, w: number): number =>
-    ((n * groups * channels + c) * size + h) * size + w;
-  const featureAt = (n: number, k: number, h: number, w: number): number =>
-    ((n * groups * filters + k) * size + h) * size + w;
-  const weightAt = (k: number, c: number, tap: number): number => (k * channels + c) * taps * taps + tap;
-  const shift = (tap: number): [number, number] => [Math.floor(tap / taps) - (taps >> 1), (tap % taps) - (taps >> 1)];
+    h >= 0 && h < size && w >= 0 && w < size ? x[((n * groups * channels + c) * size + h) * size + w]! : 0;
+  /** Zero outside the features. */
+  const slopeAt = (n: number, k: number, h: number, w: number): number =>
+    h >= 0 && h < side && w >= 0 && w < side ? dy[((n * groups * filters + k) * side + h) * side + w]! : 0;
+  const weightAt = (k: number, c: number, tap: number): number => weight[(k * channels + c) * taps * taps + tap]!;
+  const shift = (tap: number): [number, number] => [Math.floor(tap / taps) - pad, (tap % taps) - pad];
   let sum = 0;
   if (pass === 'wgrad') {
-    const tap = at % (taps * taps);
     const c = Math.floor(at / taps ** 2) % channels;
     const k = Math.floor(at / taps ** 2 / channels);
-    const [dh, dw] = shift(tap);
+    const [dh, dw] = shift(at % (taps * taps));
     const from = Math.floor(k / filters) * channels + c;
     for (let n = 0; n < images; n++)
-      for (let p = 0; p < plane; p++) {
-        const [h, w] = [Math.floor(p / size), p % size];
-        if (inside(h + dh) && inside(w + dw)) sum += dy[featureAt(n, k, h, w)]! * x[imageAt(n, from, h + dh, w + dw)]!;
-      }
+      for (let h = 0; h < side; h++)
+        for (let w = 0; w < side; w++) sum += slopeAt(n, k, h, w) * imageAt(n, from, h * stride + dh, w * stride + dw);
     return sum;
   }
-  const [w, h] = [at % size, Math.floor(at / size) % size];
   const forward = pass === 'forward';
-  const own = Math.floor(at / plane) % (groups * (forward ? filters : channels));
-  const n = Math.floor(at / plane / (groups * (forward ? filters : channels)));
-  const group = Math.floor(own / (forward ? filters : channels));
+  const [extent, maps] = forward ? [side, filters] : [size, channels];
+  const [w, h] = [at % extent, Math.floor(at / extent) % extent];
+  const own = Math.floor(at / extent ** 2) % (groups * maps);
+  const n = Math.floor(at / extent ** 2 / (groups * maps));
+  const group = Math.floor(own / maps);
   for (let i = 0; i < (forward ? channels : filters); i++)
     for (let tap = 0; tap < taps * taps; tap++) {
       const [dh, dw] = shift(tap);
-      const [sh, sw] = forward ? [h + dh, w + dw] : [h - dh, w - dw];
-      if (!inside(sh) || !inside(sw)) continue;
-      if (forward) sum += x[imageAt(n, group * channels + i, sh, sw)]! * weight[weightAt(own, i, tap)]!;
-      else
-        sum +=
-          dy[featureAt(n, group * filters + i, sh, sw)]! * weight[weightAt(group * filters + i, own % channels, tap)]!;
+      sum += forward
+        ? imageAt(n, group * channels + i, h * stride + dh, w * stride + dw) * weightAt(own, i, tap)
+        : slopeAt(n, group * filters + i, h - dh, w - dw) * weightAt(group * filters + i, own % channels, tap);
     }
   return sum;
 }

@@ -44,7 +44,7 @@ export function formatGoals(rows: readonly NetRow[]): string {
 /** Kernels that share a goal: the least share of the peak among them. */
 const KERNEL_GOALS: readonly { readonly what: string; readonly rows: RegExp; readonly share: number }[] = [
   { what: 'product of 1024 x 1024 x 1024', rows: /^gemm forward/, share: 0.9 },
-  { what: 'fc6 to fc8', rows: /^fc\d (forward|dgrad|wgrad)/, share: 0.9 },
+  { what: 'fc6', rows: /^fc6 /, share: 0.9 },
   { what: 'conv1', rows: /^conv1 (forward|wgrad)/, share: 0.85 },
   { what: 'conv2 to conv5, counted as direct', rows: /^conv[2-5] /, share: 2 },
   { what: 'LRN, pooling, ReLU, dropout (of the copy)', rows: /^(norm|pool|relu|drop)/, share: 0.8 },

@@ -14,12 +14,12 @@ const fc = (name: string, inputs: number, units: number): Layer => ({
   build: (x) => dense(x, { name: 'layer', units, bias: false }),
 });
 
-/** AlexNet's layers that other precisions change. */
+/** Layers that other precisions change: a convolution that Winograd's algorithm does not take, and AlexNet's dense layers. */
 const LAYERS: readonly Layer[] = [
   {
-    name: 'conv1',
-    input: [3, 227, 227],
-    build: (x) => conv2d(x, { name: 'layer', filters: 96, kernel: 11, stride: 4, bias: false }),
+    name: 'conv 1x1',
+    input: [256, 13, 13],
+    build: (x) => conv2d(x, { name: 'layer', filters: 64, kernel: 1, bias: false }),
   },
   fc('fc6', 9216, 4096),
   fc('fc7', 4096, 4096),

@@ -1,5 +1,5 @@
-// Convolution of filters 3 x 3 and 5 x 5 with stride 1 by Winograd's minimal filtering. Which shapes it pays for is
-// decided where programs are made: lib/passes/winograd.ts.
+// Convolution of filters of 3 to 5 taps each way, a phase of their stride, by Winograd's minimal filtering. Which
+// shapes it pays for is decided where programs are made: lib/passes/winograd.ts.
 #pragma once
 
 #include "conv2d_shape.h"
@@ -24,17 +24,29 @@ inline int64_t tile_of(Prepare& step, int64_t taps) {
   return tile;
 }
 
-/// What a convolution's window is to Winograd: square, of 3 or 5 taps, and always touching the image.
-struct WinogradWindow {
-  int64_t groups, taps, pad_h, pad_w;
+/// Filters of `kernel` taps each way.
+inline Phases phases_of(Prepare& step, int64_t kernel) {
+  const Phases phases{kernel, step.integer("stride")};
+  step.expect(phases.stride > 0 && phases.taps() >= 3 && phases.taps() <= 5,
+              "a stride with which the filters have 3 to 5 taps a phase");
+  return phases;
+}
 
-  WinogradWindow(Prepare& step, const Tensor& image, const Tensor& features, int64_t taps)
-      : groups(step.integer("groups")), taps(taps), pad_h(step.integer("padH")), pad_w(step.integer("padW")) {
-    step.expect((taps == 3 || taps == 5) && pad_h >= 0 && pad_w >= 0 && pad_h < taps && pad_w < taps,
-                "windows of 3 or 5 taps, padded by less than that");
-    step.expect(image.rank == 4 && features.rank == 4 && image.dim[0] == features.dim[0] &&
-                    features.dim[2] == image.dim[2] + 2 * pad_h - taps + 1 &&
-                    features.dim[3] == image.dim[3] + 2 * pad_w - taps + 1,
+/// What a convolution's window is to Winograd: square, and always touching the image.
+struct WinogradWindow {
+  int64_t groups, pad_h, pad_w;
+  Phases phases;
+
+  WinogradWindow(Prepare& step, const Tensor& image, const Tensor& features, int64_t kernel)
+      : groups(step.integer("groups")),
+        pad_h(step.integer("padH")),
+        pad_w(step.integer("padW")),
+        phases(phases_of(step, kernel)) {
+    step.expect(image.rank == 4 && features.rank == 4 && image.dim[0] == features.dim[0],
+                "images and features of 4 axes");
+    const Extent height{image.dim[2], features.dim[2], kernel, phases.stride, pad_h, 1};
+    const Extent width{image.dim[3], features.dim[3], kernel, phases.stride, pad_w, 1};
+    step.expect(pad_h < kernel && pad_w < kernel && height.agrees() && width.agrees(),
                 "windows that fit the image and make these features");
   }
 };
@@ -46,11 +58,14 @@ struct WinogradFilters {
   WinogradWeights weights;
 
   explicit WinogradFilters(Prepare& step) : weight(required(step, step.in(0), "a weight")), filters(step.out(0)) {
-    const int64_t groups = step.integer("groups"), taps = weight.dim[3];
-    step.expect(weight.rank == 4 && holds(weight, weight.size()) && weight.dim[2] == taps && (taps == 3 || taps == 5) &&
-                    groups > 0 && weight.dim[0] % groups == 0,
-                "filters of 3 x 3 or 5 x 5 taps");
-    weights = {groups, weight.dim[1], weight.dim[0] / groups, taps, tile_of(step, taps), step.integer("backward") != 0};
+    const int64_t groups = step.integer("groups");
+    step.expect(weight.rank == 4 && holds(weight, weight.size()) && weight.dim[2] == weight.dim[3] && groups > 0 &&
+                    weight.dim[0] % groups == 0,
+                "square filters");
+    const Phases phases = phases_of(step, weight.dim[3]);
+    weights = {groups, weight.dim[1] * phases.count(), weight.dim[0] / groups, tile_of(step, phases.taps()),
+               phases, step.integer("backward") != 0};
+    step.expect(phases.stride == 1 || !weights.backward, "no stride backward");
     step.expect(holds(filters, filters.size()) && filters.size() >= weights.size(), "room for the filters");
   }
   void run(const Run& run) const { weights.transform(run.threads, weight.f32(), filters.f32()); }
@@ -70,9 +85,9 @@ struct Conv2dWinograd {
         bias(step.in(2)),
         y(step.out(0)),
         relu(step.integer("relu") != 0),
-        window(step, x, y, step.integer("taps")),
-        product(maps_of(step, x, window.groups), maps_of(step, y, window.groups), x.dim[0], tile_of(step, window.taps),
-                window.taps, window.pad_h, window.pad_w, step.threads()) {
+        window(step, x, y, step.integer("kernel")),
+        product(maps_of(step, x, window.groups), maps_of(step, y, window.groups), x.dim[0],
+                tile_of(step, window.phases.taps()), window.phases, window.pad_h, window.pad_w, step.threads()) {
     step.expect(holds(filters, filters.size()) && filters.size() >= product.filters(), "filters for these maps");
     step.expect(may_hold(bias, y.dim[1]), "a bias for every filter");
     step.scratch(product.scratch());
@@ -92,10 +107,10 @@ struct Conv2dWinogradWgrad {
         dweight(required(step, step.out(0), "a gradient of the weight")),
         dbias(step.out(1)),
         window(step, x, dy, dweight.dim[3]),
-        product(maps_of(step, x, window.groups), maps_of(step, dy, window.groups), x.dim[0], tile_of(step, window.taps),
-                window.taps, window.pad_h, window.pad_w, step.threads()) {
+        product(maps_of(step, x, window.groups), maps_of(step, dy, window.groups), x.dim[0],
+                tile_of(step, window.phases.taps()), window.phases, window.pad_h, window.pad_w, step.threads()) {
     step.expect(dweight.rank == 4 && holds(dweight, dweight.size()) && dweight.dim[0] == dy.dim[1] &&
-                    dweight.dim[1] * window.groups == x.dim[1] && dweight.dim[2] == window.taps,
+                    dweight.dim[1] * window.groups == x.dim[1] && dweight.dim[2] == dweight.dim[3],
                 "a gradient for these channels and filters");
     step.expect(may_hold(dbias, dy.dim[1]), "a bias for every filter");
     step.scratch(product.scratch());

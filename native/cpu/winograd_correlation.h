@@ -20,16 +20,16 @@ struct WinogradData {
 
 class WinogradCorrelation {
  public:
-  WinogradCorrelation(const Maps& source, const Maps& output, int64_t images, int64_t tile, int64_t taps, int64_t pad_h,
-                      int64_t pad_w, int threads)
-      : source_{source, {tile, taps, output.height, output.width}, pad_h, pad_w},
+  WinogradCorrelation(const Maps& source, const Maps& output, int64_t images, int64_t tile, const Phases& phases,
+                      int64_t pad_h, int64_t pad_w, int threads)
+      : source_(source, phases, {tile, phases.taps(), output.height, output.width}, pad_h, pad_w),
         output_(output),
         threads_(threads),
         rooms_(images * source_.tiling.tiles() >= kTiles * threads ? threads : 1),
         bands_(images * source_.tiling.down),
-        filters_(source.groups, source.channels, output.channels),
+        filters_(source.groups, source_.maps.channels, output.channels),
         block_(source_.tiling.block(divide_up(bands_, rooms_), filters() > kLarge ? kFewTiles : kTiles)),
-        source_room_{source.of_groups(1), block_ * source_.tiling.across},
+        source_room_{source_.maps.of_groups(1), block_ * source_.tiling.across},
         output_room_(output.of_groups(1), block_ * source_.tiling.across) {}
 
   /// Floats that the filters take.
@@ -42,9 +42,8 @@ class WinogradCorrelation {
   }
 
   void run(const Run& run, const WinogradData& data) const {
-    if (source_.tiling.tile == 8) return divide<8, 4>(run, data);
-    if (source_.tiling.size == 3) return divide<7, 3>(run, data);
-    divide<7, 5>(run, data);
+    with_tile(source_.tiling.tile, source_.phases.taps(),
+              [&]<int Tile, int R>() { divide<Tile, Tile + 1 - R>(run, data); });
   }
 
  private:

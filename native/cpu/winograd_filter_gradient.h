@@ -14,20 +14,20 @@ namespace {
 
 class WinogradFilterGradient {
  public:
-  WinogradFilterGradient(const Maps& image, const Maps& features, int64_t images, int64_t tile, int64_t taps,
+  WinogradFilterGradient(const Maps& image, const Maps& features, int64_t images, int64_t tile, const Phases& phases,
                          int64_t pad_h, int64_t pad_w, int threads)
-      : source_{image, {tile, taps, features.height, features.width}, pad_h, pad_w},
+      : source_(image, phases, {tile, phases.taps(), features.height, features.width}, pad_h, pad_w),
         features_(features),
         bands_(images * source_.tiling.down),
-        weights_{image.groups, image.channels, features.channels, taps, tile, false},
+        weights_{image.groups, source_.maps.channels, features.channels, tile, phases, false},
         split_(split(threads)),
         rooms_(split_ == Split::steps ? 1 : threads),
         helpers_(threads / rooms_),
         groups_(split_ == Split::groups ? image.groups / threads : image.groups),
-        filters_(groups_, image.channels, features.channels),
+        filters_(groups_, source_.maps.channels, features.channels),
         block_(source_.tiling.block(split_ == Split::batch ? divide_up(bands_, threads) : bands_,
                                     filters_.size(source_.tiling.points()) > kLarge ? kManyTiles : kFewTiles)),
-        source_room_{own(image), block_ * source_.tiling.across},
+        source_room_{own(source_.maps), block_ * source_.tiling.across},
         feature_room_(own(features), block_ * source_.tiling.across) {}
 
   size_t scratch() const {
@@ -38,9 +38,8 @@ class WinogradFilterGradient {
 
   /// dweight is overwritten.
   void run(const Run& run, const float* image, const float* features, float* dweight) const {
-    if (source_.tiling.tile == 8) return divide<8, 4>(run, image, features, dweight);
-    if (source_.tiling.size == 3) return divide<7, 3>(run, image, features, dweight);
-    divide<7, 5>(run, image, features, dweight);
+    with_tile(source_.tiling.tile, source_.phases.taps(),
+              [&]<int Tile, int R>() { divide<Tile, Tile + 1 - R>(run, image, features, dweight); });
   }
 
  private:

@@ -9,6 +9,15 @@
 namespace cortado::CORTADO_ISA {
 namespace {
 
+/// f.operator()<Tile, Taps>() for tiles of 7 pixels with 3 to 5 taps, and of 8 with 5.
+template <class F>
+CORTADO_INLINE void with_tile(int64_t tile, int64_t taps, const F& f) {
+  if (tile == 8) return f.template operator()<8, 5>();
+  if (taps == 3) return f.template operator()<7, 3>();
+  if (taps == 4) return f.template operator()<7, 4>();
+  f.template operator()<7, 5>();
+}
+
 /// Distance between the matrices of two points: whole cache lines, an odd number of them, so that the places of a
 /// tile do not fight for the same few places of the caches.
 CORTADO_INLINE int64_t point_stride(int64_t floats) { return (divide_up(floats, 16) | 1) * 16; }

@@ -1,7 +1,7 @@
 // Winograd's minimal filtering F(m x m, r x r) on square tiles of m + r - 1 pixels (Lavin & Gray 2016, "Fast algorithms
 // for convolutional neural networks"): a tile of the source and a filter are polynomials, whose product is found point
-// by point. Tiles of 7 serve F(3, 5) and F(5, 3), whose 49 products make outputs with 4.6 and 3.4 times fewer
-// multiplications than directly; tiles of 8 serve F(4, 5), 6.3 times fewer at 1.6 times F(3, 5)'s error.
+// by point. Tiles of 7 serve F(3, 5), F(4, 4) and F(5, 3), whose 49 products make outputs with 4.6, 5.2 and 4.6 times
+// fewer multiplications than directly; tiles of 8 serve F(4, 5), 6.3 times fewer at 1.6 times F(3, 5)'s error.
 //
 // The points are three pairs +-p, zero where tiles are of 8, and infinity. Pairs let even and odd powers be shared,
 // which halves the transforms. Among all triples of simple fractions these lose the least to rounding, and their powers

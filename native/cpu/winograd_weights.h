@@ -1,36 +1,37 @@
 // Filters on their way to Winograd's points and, as a gradient, back.
 #pragma once
 
-#include "winograd_shape.h"
+#include "winograd_phases.h"
 
 namespace cortado::CORTADO_ISA {
 namespace {
 
 /// Filters (groups * filters, channels, r, r) as a correlation wants them: from the image to the features, or backward
-/// with channels and filters exchanged and the taps turned round.
+/// with channels and filters exchanged and the taps turned round. With a stride, channels and taps are of the phases,
+/// and there is no backward.
 struct WinogradWeights {
-  int64_t groups, channels, filters, taps, tile;  // taps: r
+  int64_t groups, channels, filters, tile;
+  Phases phases;
   bool backward;
 
   CORTADO_INLINE FilterRoom room() const {
     return {groups, backward ? filters : channels, backward ? channels : filters};
   }
   CORTADO_INLINE int64_t size() const { return room().size(points_of(tile)); }
-  CORTADO_INLINE int64_t group() const { return filters * channels * taps * taps; }
+  /// Numbers of a filter, and of a group's filters, as they are learned.
+  CORTADO_INLINE int64_t filter() const { return channels / phases.count() * phases.kernel * phases.kernel; }
+  CORTADO_INLINE int64_t group() const { return filters * filter(); }
 
   void transform(Threads& team, const float* weight, float* to) const {
     on_every_thread(team, [&](int thread, int threads) {
-      if (tile == 8) return transform<8, 5>(weight, to, thread, threads);
-      if (taps == 3) return transform<7, 3>(weight, to, thread, threads);
-      transform<7, 5>(weight, to, thread, threads);
+      with_tile(tile, phases.taps(), [&]<int Tile, int R>() { transform<Tile, R>(weight, to, thread, threads); });
     });
   }
 
   /// The reverse for gradients, forward only: dw = G^T du G, du the sum of `parts` that lie `distance` apart.
   void gather(const float* from, int64_t parts, int64_t distance, float* dweight, int thread, int threads) const {
-    if (tile == 8) return gather<8, 5>(from, parts, distance, dweight, thread, threads);
-    if (taps == 3) return gather<7, 3>(from, parts, distance, dweight, thread, threads);
-    gather<7, 5>(from, parts, distance, dweight, thread, threads);
+    with_tile(tile, phases.taps(),
+              [&]<int Tile, int R>() { gather<Tile, R>(from, parts, distance, dweight, thread, threads); });
   }
 
  private:
@@ -39,7 +40,7 @@ struct WinogradWeights {
   template <int Tile, int R>
   void transform(const float* weight, float* to, int thread, int threads) const {
     const FilterRoom room = this->room();
-    const int64_t tap_count = R * R, filter = channels * tap_count;
+    const int64_t tap_count = R * R, filter = this->filter();
     const int64_t depth_stride = backward ? filter : tap_count, plane_stride = backward ? tap_count : filter;
     each_vector(room, thread, threads, [&](int64_t group, int64_t panel, int64_t plane) {
       const int64_t lanes = smaller(kLanes, room.panels.columns - plane), width = room.panels.width(panel);
@@ -48,8 +49,12 @@ struct WinogradWeights {
           to + group * room.group() + room.panels.begin(panel) * room.channels + plane - room.panels.begin(panel);
       for (int64_t c = 0; c < room.channels; ++c) {
         Vf tap[R * R];
-        each_column(from + c * depth_stride, plane_stride, lanes, tap_count,
-                    [&](int64_t t, int64_t, int64_t, Vf v) { tap[backward ? tap_count - 1 - t : t] = v; });
+        if (phases.stride == 1) {
+          each_column(from + c * depth_stride, plane_stride, lanes, tap_count,
+                      [&](int64_t t, int64_t, int64_t, Vf v) { tap[backward ? tap_count - 1 - t : t] = v; });
+        } else {
+          for (int64_t t = 0; t < tap_count; ++t) tap[t] = load_column(from, phases.tap(c, t / R, t % R), lanes);
+        }
         transform_square<AtPoints<Tile, R>>([&](int i, int j) { return tap[i * R + j]; },
                                             [&](int i, int j, Vf v) {
                                               store(place + (i * Tile + j) * room.stride() + c * width,
@@ -62,7 +67,7 @@ struct WinogradWeights {
   template <int Tile, int R>
   void gather(const float* from, int64_t parts, int64_t distance, float* dweight, int thread, int threads) const {
     const FilterRoom room = this->room();
-    const int64_t filter = channels * R * R;
+    const int64_t filter = this->filter();
     each_vector(room, thread, threads, [&](int64_t group, int64_t panel, int64_t plane) {
       const int64_t lanes = smaller(kLanes, room.panels.columns - plane), width = room.panels.width(panel);
       const float* place =
@@ -80,11 +85,26 @@ struct WinogradWeights {
               },
               [&](int i, int j, Vf v) { store(stage + (c * R * R + i * R + j) * kLanes, v); });
         }
-        float* to = dweight + (group * filters + plane) * filter + first * R * R;
-        each_column(stage, kLanes, count * R * R, lanes,
-                    [&](int64_t j, int64_t at, int64_t size, Vf v) { store_part(to + j * filter + at, v, size); });
+        float* to = dweight + (group * filters + plane) * filter;
+        if (phases.stride == 1) {
+          each_column(stage, kLanes, count * R * R, lanes, [&](int64_t j, int64_t at, int64_t size, Vf v) {
+            store_part(to + j * filter + first * R * R + at, v, size);
+          });
+        } else {
+          for (int64_t i = 0; i < count * R * R; ++i) {
+            const int64_t at = phases.tap(first + i / (R * R), i / R % R, i % R);
+            for (int64_t j = 0; at >= 0 && j < lanes; ++j) to[j * filter + at] = stage[i * kLanes + j];
+          }
+        }
       }
     });
+  }
+
+  /// Tap `at` (none if -1) of as many filters as there are lanes.
+  CORTADO_INLINE Vf load_column(const float* from, int64_t at, int64_t lanes) const {
+    float column[kLanes] = {};
+    for (int64_t j = 0; at >= 0 && j < lanes; ++j) column[j] = from[j * filter() + at];
+    return load(column);
   }
 
   /// f(group, panel, first plane) for every vector of planes that is this thread's.

@@ -26,7 +26,7 @@ interface Case {
 const whole = (min: number, max: number) => fc.integer({ min, max });
 const two = (min: number, max: number) => fc.tuple(whole(min, max), whole(min, max));
 
-/** Pairs of taps and of channels, odd ends of both, odd numbers of images, pads beyond the taps. */
+/** Pairs of taps and of channels, odd ends of both, odd numbers of images, pads beyond the taps; none that Winograd takes. */
 const cases: fc.Arbitrary<Case> = fc
   .record({
     images: whole(1, 5),
@@ -43,12 +43,26 @@ const cases: fc.Arbitrary<Case> = fc
   })
   .filter(({ extent, kernel, pad, dilation }) =>
     [0, 1].every((i) => extent[i]! + 2 * pad[i]! >= dilation[i]! * (kernel[i]! - 1) + 1),
-  );
+  )
+  .filter((one) => !kernels(one).some((kernel) => kernel.includes('winograd')));
 
 const netOf = ({ groups, channels, filters, extent, kernel, stride, pad, dilation, bias }: Case): Graph<'x', 'y'> =>
   graph({ x: input([groups * channels, ...extent]) }, ({ x }) => ({
     y: conv2d(x, { name: 'conv', filters: groups * filters, kernel, stride, pad, dilation, groups, bias }),
   }));
+
+function kernels(one: Case): readonly string[] {
+  const net = netOf(one);
+  const { y } = net.outputs;
+  const { program } = lower(net, {
+    batch: one.images,
+    phase: 'train',
+    fetch: [y],
+    gradients: net.parameters,
+    seeds: [y],
+  });
+  return optimize(program, { passes: 'all', precision: 'bfloat16' }).steps.map((step) => step.kernel);
+}
 
 function tensorsOf(one: Case): readonly Tensor[] {
   const { images, groups, channels, filters, extent, kernel, seed } = one;
@@ -93,35 +107,35 @@ async function assertAgrees(one: Case): Promise<void> {
   if (wantDbias) assertClose(dbias!.data, wantDbias.data, 'dbias');
 }
 
-/** conv1 of AlexNet, on a smaller image. */
-const conv1: Case = {
+/** A first layer, of 3 channels, whose stride leaves Winograd too few taps. */
+const first: Case = {
   images: 3,
   groups: 1,
   channels: 3,
   filters: 96,
-  extent: [71, 67],
+  extent: [97, 91],
   kernel: [11, 11],
-  stride: [4, 4],
+  stride: [6, 6],
   pad: [0, 0],
   dilation: [1, 1],
   bias: true,
   seed: 7,
 };
 /** Deeper than the pairs that are summed in registers at once, on more pixels than wait in cache. */
-const deep: Case = { ...conv1, channels: 130, filters: 33, extent: [19, 31], kernel: [4, 2], stride: [1, 1] };
+const deep: Case = { ...first, channels: 130, filters: 33, extent: [19, 31], kernel: [4, 2], stride: [1, 1] };
 /** A single tap: pairs can only be of channels. */
-const single: Case = { ...conv1, groups: 2, channels: 17, filters: 50, extent: [13, 13], kernel: [1, 1] };
+const single: Case = { ...first, groups: 2, channels: 17, filters: 50, extent: [13, 13], kernel: [1, 1] };
 
 describe('conv2d in bfloat16', () => {
   it('gives the sums of rounded factors to the rounding of float32, forward and for the filters', () =>
     forAll(cases, assertAgrees));
 
-  for (const [name, one] of Object.entries({ conv1, deep, single, 'one image': { ...conv1, images: 1 } }))
+  for (const [name, one] of Object.entries({ first, deep, single, 'one image': { ...first, images: 1 } }))
     it(`does so for large ones: ${name}`, () => assertAgrees(one));
 
   it('is off by 2^-7 of the sum of magnitudes at most', async () => {
-    const tensors = tensorsOf(conv1);
-    const zero = { ...conv1, bias: false };
+    const tensors = tensorsOf(first);
+    const zero = { ...first, bias: false };
     const sizes = tensors.map(({ data, shape }) => ({ data: data.map(Math.abs), shape }));
     const [got, want, size] = [
       await run(zero, tensors, 'bfloat16'),
@@ -135,13 +149,13 @@ describe('conv2d in bfloat16', () => {
   });
 
   it('rectifies on the way out', async () => {
-    const net = graph({ x: input([3, 31, 31]) }, ({ x }) => {
-      const conv = conv2d(x, { name: 'conv', filters: 20, kernel: 11, stride: 4 });
+    const net = graph({ x: input([3, 41, 41]) }, ({ x }) => {
+      const conv = conv2d(x, { name: 'conv', filters: 20, kernel: 11, stride: 6 });
       return { conv, act: relu(conv, { name: 'act' }) };
     });
     const model = await compile(net, { batch: 2, precision: 'bfloat16' });
     try {
-      const x = random([2, 3, 31, 31], 1);
+      const x = random([2, 3, 41, 41], 1);
       const { conv } = await model.forward({ x }, { fetch: ['conv'] });
       const { act } = await model.forward({ x }, { fetch: ['act'] });
       assert.deepEqual(
@@ -154,10 +168,10 @@ describe('conv2d in bfloat16', () => {
   });
 
   it('gives the same bits twice, and on one thread', async () => {
-    const tensors = tensorsOf(conv1);
-    const once = await run(conv1, tensors, 'bfloat16');
+    const tensors = tensorsOf(first);
+    const once = await run(first, tensors, 'bfloat16');
     for (const threads of [2, 1]) {
-      const again = await run(conv1, tensors, 'bfloat16', threads);
+      const again = await run(first, tensors, 'bfloat16', threads);
       once.slice(0, 2).forEach((tensor, i) => assert.deepEqual(again[i]!.data, tensor.data));
     }
   });

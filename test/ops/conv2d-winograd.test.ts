@@ -14,6 +14,7 @@ interface Case {
   readonly filters: number;
   readonly extent: readonly [number, number];
   readonly taps: number;
+  readonly stride: number;
   readonly pad: readonly [number, number];
   readonly bias: boolean;
   readonly seed: number;
@@ -29,18 +30,30 @@ const cases: fc.Arbitrary<Case> = fc
     channels: whole(17, 40),
     filters: whole(17, 56),
     extent: fc.tuple(whole(10, 19), whole(10, 19)),
-    taps: fc.constantFrom(3, 5),
+    taps: whole(3, 5),
+    stride: fc.constant(1),
     pad: fc.tuple(whole(0, 2), whole(0, 2)),
     bias: fc.boolean(),
     seed: seeds,
   })
   .filter(({ taps, pad }) => pad.every((p) => p < taps));
 
-function netOf({ groups, channels, filters, extent, taps, pad, bias, images }: Case): Graph<'x', 'y'> {
+/** With a stride: few channels, which phases make more, and filters some of whose phases lack taps. */
+const strided: fc.Arbitrary<Case> = fc
+  .record({ one: cases, stride: whole(2, 4), channels: whole(1, 7), lacking: whole(0, 3) })
+  .map(({ one, stride, channels, lacking }) => ({
+    ...one,
+    stride,
+    channels,
+    taps: one.taps * stride - (lacking % stride),
+    extent: [one.extent[0] * stride + 1, one.extent[1] * stride] as const,
+  }));
+
+function netOf({ groups, channels, filters, extent, taps, stride, pad, bias, images }: Case): Graph<'x', 'y'> {
   return graph(
     { x: input([groups * channels, ...extent]) },
     // Without a ReLU, whose slope jumps where the two algorithms round to different sides of zero.
-    ({ x }) => ({ y: conv2d(x, { name: 'conv', filters: groups * filters, kernel: taps, pad, groups, bias }) }),
+    ({ x }) => ({ y: conv2d(x, { name: 'conv', filters: groups * filters, kernel: taps, stride, pad, groups, bias }) }),
     { batch: images },
   );
 }
@@ -80,14 +93,17 @@ function steps(one: Case): readonly Step[] {
 }
 
 describe('conv2d by Winograd', () => {
-  it('gives what the direct convolution gives, to rounding, forward and backward', () =>
-    forAll(cases, async (one) => {
-      const [fast, plain] = [await run(one, 'all'), await run(one, 'none')];
-      const taken = kernels(one).filter((kernel) => kernel.startsWith('conv2d_winograd'));
-      fc.pre(taken.length > 0);
-      // Winograd may lose ten times what the direct convolution loses, at the worst of many elements.
-      fast.forEach((tensor, i) => assertClose(tensor.data, Float64Array.from(plain[i]!.data), `result ${i}`, 3e-5));
-    }));
+  async function agrees(one: Case): Promise<void> {
+    const taken = kernels(one).filter((kernel) => kernel.startsWith('conv2d_winograd'));
+    fc.pre(taken.length > 0);
+    const [fast, plain] = [await run(one, 'all'), await run(one, 'none')];
+    // Winograd may lose ten times what the direct convolution loses, at the worst of many elements.
+    fast.forEach((tensor, i) => assertClose(tensor.data, Float64Array.from(plain[i]!.data), `result ${i}`, 3e-5));
+  }
+
+  it('gives what the direct convolution gives, to rounding, forward and backward', () => forAll(cases, agrees));
+
+  it('gives it with a stride, too', () => forAll(strided, agrees));
 
   const alexnet: Case = {
     images: 8,
@@ -96,9 +112,20 @@ describe('conv2d by Winograd', () => {
     filters: 128,
     extent: [27, 27],
     taps: 5,
+    stride: 1,
     pad: [2, 2],
     bias: true,
     seed: 5,
+  };
+  const first: Case = {
+    ...alexnet,
+    groups: 1,
+    channels: 3,
+    filters: 96,
+    extent: [227, 227],
+    taps: 11,
+    stride: 4,
+    pad: [0, 0],
   };
 
   it('is taken for conv2 of AlexNet, in every direction', () =>
@@ -109,6 +136,12 @@ describe('conv2d by Winograd', () => {
       'conv2d_winograd_dgrad',
       'conv2d_winograd_wgrad',
     ]));
+
+  it('is taken for conv1 of AlexNet, whose image has no gradient, and for filters of 7 × 7 with a stride of 2', () => {
+    const expected = ['winograd_filters', 'conv2d_winograd', 'conv2d_dgrad', 'conv2d_winograd_wgrad'];
+    assert.deepEqual(kernels(first), expected);
+    assert.deepEqual(kernels({ ...first, extent: [224, 224], taps: 7, stride: 2, pad: [3, 3] }), expected);
+  });
 
   it('cuts maps into the tiles that leave the least over, of 7 for 3 × 3 filters and gradients of many tiles', () => {
     const tiles = (one: Case): unknown[] =>
@@ -125,7 +158,8 @@ describe('conv2d by Winograd', () => {
   it('is left where it does not pay, or has no answer', () => {
     const plain = ['conv2d_filters', 'conv2d_packed', 'conv2d_dgrad', 'conv2d_wgrad'];
     assert.deepEqual(kernels({ ...alexnet, channels: 2, filters: 2 }), plain);
-    assert.deepEqual(kernels({ ...alexnet, taps: 4 }), plain);
+    assert.deepEqual(kernels({ ...alexnet, taps: 2, pad: [1, 1] }), plain);
+    assert.deepEqual(kernels({ ...first, taps: 8 }), plain);
     assert.deepEqual(kernels({ ...alexnet, pad: [5, 2] }), plain);
   });
 
@@ -149,10 +183,12 @@ describe('conv2d by Winograd', () => {
   });
 
   it('gives the same bits twice, and the same on one thread', async () => {
-    const [once, twice, single] = [await run(alexnet, 'all'), await run(alexnet, 'all'), await run(alexnet, 'all', 1)];
-    once.forEach((tensor, i) => {
-      assert.deepEqual(twice[i]!.data, tensor.data);
-      if (i < 3) assert.deepEqual(single[i]!.data, tensor.data);
-    });
+    for (const one of [alexnet, { ...first, images: 2 }]) {
+      const [once, twice, single] = [await run(one, 'all'), await run(one, 'all'), await run(one, 'all', 1)];
+      once.forEach((tensor, i) => {
+        assert.deepEqual(twice[i]!.data, tensor.data);
+        if (i < 2) assert.deepEqual(single[i]!.data, tensor.data);
+      });
+    }
   });
 });
