@@ -2,7 +2,8 @@
 //
 // Block by block of tiles, group by group: the source goes to the points, where the convolution is a product of
 // matrices, (tile, channel) by (channel, plane), and comes back as outputs. Threads take blocks of their own and never
-// wait for each other; where there are too few, they share out each of the three steps.
+// wait for each other. Where there are too few blocks, each makes planes of its own from a source that it transforms
+// for itself; where planes are few, too, threads share out each of the three steps.
 #pragma once
 
 #include "winograd_source.h"
@@ -24,11 +25,13 @@ class WinogradCorrelation {
                       int64_t pad_h, int64_t pad_w, int threads)
       : source_(source, phases, {tile, phases.taps(), output.height, output.width}, pad_h, pad_w),
         output_(output),
-        threads_(threads),
-        rooms_(images * source_.tiling.tiles() >= kTiles * threads ? threads : 1),
         bands_(images * source_.tiling.down),
         filters_(source.groups, source_.maps.channels, output.channels),
-        block_(source_.tiling.block(divide_up(bands_, rooms_), filters() > kLarge ? kFewTiles : kTiles)),
+        split_(split(threads)),
+        rooms_(split_ == Split::steps ? 1 : threads),
+        helpers_(threads / rooms_),
+        block_(source_.tiling.block(split_ == Split::blocks ? divide_up(bands_, threads) : bands_,
+                                    filters() > kLarge ? kFewTiles : kTiles)),
         source_room_{source_.maps.of_groups(1), block_ * source_.tiling.across},
         output_room_(output.of_groups(1), block_ * source_.tiling.across) {}
 
@@ -52,6 +55,13 @@ class WinogradCorrelation {
   static constexpr int64_t kTiles = 32, kFewTiles = 24;
   static constexpr int64_t kLarge = 1 << 20;  // filters, in floats, that do not stay in the caches themselves
 
+  enum class Split { blocks, planes, steps };
+
+  /// A room's share of the batch, and of the panels of all groups.
+  struct Share {
+    Part bands, panels;
+  };
+
   /// What works on one block.
   struct Room {
     int64_t* at;  // distance of each source channel from a tile
@@ -60,7 +70,7 @@ class WinogradCorrelation {
         : at(scratch.take<int64_t>(w.source_.maps.channels)),
           source(scratch.take<float>(w.source_room_.size(w.source_.tiling.points()))),
           products(scratch.take<float>(w.output_room_.size(w.source_.tiling.points()))),
-          stage(scratch.take<float>(w.threads_ / w.rooms_ * w.stage())) {}
+          stage(scratch.take<float>(w.helpers_ * w.stage())) {}
   };
 
   int64_t stage() const {
@@ -68,71 +78,86 @@ class WinogradCorrelation {
     return round_up(larger(source_.stage(), outputs), 16);
   }
 
+  int64_t panels() const { return output_.groups * filters_.panels.count; }
+
+  Split split(int threads) const {
+    if (bands_ * source_.tiling.across >= kTiles * threads) return Split::blocks;
+    return panels() % threads == 0 ? Split::planes : Split::steps;
+  }
+
   template <int Tile, int M>
   void divide(const Run& run, const WinogradData& data) const {
-    if (rooms_ == 1) {
+    if (split_ == Split::steps) {
       Scratch scratch(run.scratch);
-      return blocks<Tile, M>(data, Room(scratch, *this), {0, bands_},
+      return blocks<Tile, M>(data, Room(scratch, *this), {{0, bands_}, {0, panels()}},
                              [&](const auto& step) { on_every_thread(run.threads, step); });
     }
     on_every_thread(run.threads, [&](int thread, int threads) {
       Scratch scratch(run.scratch);
       for (int i = 0; i < thread; ++i) Room(scratch, *this);
-      blocks<Tile, M>(data, Room(scratch, *this), part_of(bands_, thread, threads),
-                      [](const auto& step) { step(0, 1); });
+      Share share{{0, bands_}, {0, panels()}};
+      Part& own = split_ == Split::blocks ? share.bands : share.panels;
+      own = part_of(own.end, thread, threads);
+      blocks<Tile, M>(data, Room(scratch, *this), share, [](const auto& step) { step(0, 1); });
     });
   }
 
   /// Each step runs as together(step), which calls step(thread, threads) for all that share the room.
   template <int Tile, int M, class Together>
-  CORTADO_INLINE void blocks(const WinogradData& data, const Room& room, const Part& bands,
+  CORTADO_INLINE void blocks(const WinogradData& data, const Room& room, const Share& share,
                              const Together& together) const {
+    const int64_t count = filters_.panels.count;
     for (int64_t c = 0; c < source_.maps.channels; ++c) room.at[c] = source_room_.at_channel(c);
-    for (int64_t first = bands.begin; first < bands.end; first += block_) {
-      const Part block{first, smaller(bands.end, first + block_)};
-      for (int64_t group = 0; group < output_.groups; ++group) {
+    for (int64_t first = share.bands.begin; first < share.bands.end; first += block_) {
+      const Part block{first, smaller(share.bands.end, first + block_)};
+      for (int64_t group = share.panels.begin / count; group * count < share.panels.end; ++group) {
+        const Part panels{larger(share.panels.begin - group * count, 0),
+                          smaller(share.panels.end - group * count, count)};
         together([&](int thread, int threads) {
           source_.run<Tile>(data.source, block, {group, group + 1}, source_room_, room.source,
                             room.stage + thread * stage(), thread, threads);
         });
         together([&](int thread, int threads) {
-          multiply<Tile>(data.filters + group * filters_.group(), room,
+          multiply<Tile>(data.filters + group * filters_.group(), room, panels,
                          (block.end - block.begin) * source_.tiling.across, thread, threads);
         });
         together([&](int thread, int threads) {
-          finish<Tile, M>(data, room, block, group, room.stage + thread * stage(), thread, threads);
+          finish<Tile, M>(data, room, block, group, panels, room.stage + thread * stage(), thread, threads);
         });
       }
     }
   }
 
-  /// One product for each point and panel.
+  /// One product for each point and each of these panels.
   template <int Tile>
-  void multiply(const float* filters, const Room& room, int64_t tiles, int thread, int threads) const {
+  void multiply(const float* filters, const Room& room, const Part& share, int64_t tiles, int thread,
+                int threads) const {
     const Panels& panels = filters_.panels;
-    const int64_t channels = filters_.channels;
-    const Part part = part_of(points_of(Tile) * panels.count, thread, threads);
+    const int64_t channels = filters_.channels, count = share.end - share.begin;
+    const Part part = part_of(points_of(Tile) * count, thread, threads);
+    const auto panel_of = [&](int64_t unit) { return share.begin + unit % count; };
     const auto filters_at = [&](int64_t unit) {
-      return filters + unit / panels.count * filters_.stride() + panels.begin(unit % panels.count) * channels;
+      return filters + unit / count * filters_.stride() + panels.begin(panel_of(unit)) * channels;
     };
     for (int64_t unit = part.begin; unit < part.end; ++unit) {
-      const int64_t point = unit / panels.count, panel = unit % panels.count, width = panels.width(panel);
+      const int64_t point = unit / count, panel = panel_of(unit), width = panels.width(panel);
       const float* source = room.source + point * source_room_.stride();
       float* product = room.products + point * output_room_.stride() + panels.begin(panel) * output_room_.tiles;
       const int64_t next = unit + 1 < part.end ? unit + 1 : part.begin;
       multiply_point<Tile>(tiles, width, {{}, room.at, channels, {filters_at(unit), width}, {product, width, false}},
-                           filters_at(next), panels.width(next % panels.count) * channels,
+                           filters_at(next), panels.width(panel_of(next)) * channels,
                            [&](int64_t tile) { return source + source_room_.at_tile(tile); });
     }
   }
 
   template <int Tile, int M>
-  void finish(const WinogradData& data, const Room& room, const Part& block, int64_t group, float* stage, int thread,
-              int threads) const {
-    const int64_t vectors = output_.vectors();
+  void finish(const WinogradData& data, const Room& room, const Part& block, int64_t group, const Part& panels,
+              float* stage, int thread, int threads) const {
+    const int64_t begin = filters_.panels.begin(panels.begin) / kLanes;
+    const int64_t vectors = filters_.panels.begin(panels.end) / kLanes - begin;
     const Part part = part_of((block.end - block.begin) * vectors, thread, threads);
     for (int64_t unit = part.begin; unit < part.end; ++unit) {
-      const int64_t band = unit / vectors, vector = unit % vectors;
+      const int64_t band = unit / vectors, vector = begin + unit % vectors;
       const int64_t image = (block.begin + band) / source_.tiling.down,
                     top = (block.begin + band) % source_.tiling.down * M;
       const float* from = room.products + output_room_.at(0, vector, band * source_.tiling.across);
@@ -163,10 +188,11 @@ class WinogradCorrelation {
 
   SourceTransform source_;
   Maps output_;
-  int threads_, rooms_;  // a room for each thread, or one for all
-  int64_t bands_;        // of the batch
+  int64_t bands_;  // of the batch
   FilterRoom filters_;
-  int64_t block_;  // bands
+  Split split_;
+  int rooms_, helpers_;  // rooms, and threads of each
+  int64_t block_;        // bands
   SourceRoom source_room_;
   FeatureRoom output_room_;
 };
