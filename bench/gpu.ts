@@ -63,6 +63,7 @@ const ceilings: Ceiling[] = [];
 
 const device = await openDevice(options.device);
 mkdirSync(options.out, { recursive: true });
+save(false);
 await main();
 console.log(save(true));
 

@@ -59,7 +59,9 @@ async function packageFolders(): Promise<string[]> {
     imports.filter(({ path, external }) => external && !path.startsWith('node:')).map(({ path }) => path),
   );
   const folders = new Set<string>();
-  for (const name of ['mocha', 'tsx', ...imported]) follow(nameOf(name), '', folders);
+  // Tests look for two without importing them, to compile kernels of their own.
+  for (const name of ['mocha', 'tsx', 'node-api-headers', 'node-addon-api', ...imported])
+    follow(nameOf(name), '', folders);
   return [...folders];
 }
 

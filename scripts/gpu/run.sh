@@ -16,6 +16,8 @@ failed=0
 part() {
   local name=$1 limit=$2 start=$SECONDS status=0
   shift 2
+  # To timeout, 0 is no limit.
+  [ "$limit" -gt 0 ] || limit=1
   timeout --kill-after=5 "$limit" "$@" >"$results/$name.txt" 2>&1 </dev/null || status=$?
   [ "$status" -eq 0 ] || failed=1
   [ "$status" -eq 124 ] && status='124, cut off'
