@@ -1,16 +1,17 @@
 /**
  * Times AlexNet on a GPU, kernel by kernel and as a whole, and what is bound by memory alone, beside ceilings measured in
  * the same run and beside PyTorch where Python has it: npm run bench:gpu -- --out FOLDER. It stops taking up new cases when
- * its minutes are over, and says which it has left out.
+ * its minutes are over, and says which it has left out; what it has by then is in the folder, whatever ends it.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { openDevice, type Device } from '../lib/device.js';
+import { openDevice } from '../lib/device.js';
+import { CortadoError } from '../lib/errors.js';
 import { alexnet, compile, dense, graph, input } from '../lib/index.js';
 import { allocate, info, prepare } from '../lib/native.js';
 import type { Precision } from '../lib/passes/index.js';
-import { benchCases, benchKernels, ELEMENTWISE, type KernelRow } from './kernels.js';
+import { benchCase, ELEMENTWISE, kernelCases, named, type KernelRow, type NamedCase } from './kernels.js';
 import { benchNet, type NetRow } from './nets.js';
 import { benchPeers, PEERS } from './peers.js';
 import { formatKernels, formatNets } from './report.js';
@@ -55,40 +56,68 @@ const filter = new RegExp(options.filter);
 const end = performance.now() + Number(options.minutes) * 60_000;
 const skipped: string[] = [];
 
+/** What has been measured so far. */
+const kernels: (KernelRow & { readonly precision: Precision })[] = [];
+const nets: NetRow[] = [];
+const ceilings: Ceiling[] = [];
+
+const device = await openDevice(options.device);
+mkdirSync(options.out, { recursive: true });
+save(false);
 await main();
+console.log(save(true));
 
 async function main(): Promise<void> {
-  const device = await openDevice(options.device);
   const batches = options.batch.split(',').map(Number);
   const gbps = await copyRate(Number(options.size));
-  const ceilings: Ceiling[] = [];
-  const kernels: (KernelRow & { readonly precision: Precision })[] = [];
-  const nets: NetRow[] = [];
-  const libraries = device.native?.libraries ?? [];
   for (const precision of device.precisions) {
     const ceiling = { precision, gflops: await productRate(Number(options.size), precision), gbps };
     ceilings.push(ceiling);
-    for (const batch of batches) nets.push(...(await timeNets(batch, precision)));
+    for (const batch of batches) await timeNets(batch, precision);
     // Only products tell precisions apart: other kernels are timed once.
-    const names = precision === 'float32' ? '.' : 'kernel/(conv|fc|gemm)';
-    const rows = await timeKernels(batches.at(-1)!, ceiling, new RegExp(names));
-    kernels.push(...rows.map((row) => ({ ...row, precision })));
+    const products = /^kernel\/(conv|fc|gemm)/;
+    const cases = kernelCases([batches.at(-1)!]).filter(({ name }) => precision === 'float32' || products.test(name));
+    await timeKernels(cases, ceiling);
     if (precision !== 'float32') continue;
-    const simple = await timeSimple(batches.at(-1)!, ceiling, device);
-    kernels.push(...simple.map((row) => ({ ...row, precision })));
+    // What is bound by memory in every precision.
+    await timeKernels(named(ELEMENTWISE, batches.at(-1)!), ceiling);
+    await take('float32/kernel/update', async () => {
+      const row = await benchUpdate(device.native, ceiling, seconds, Number(options.parameters));
+      kernels.push({ ...row, precision });
+    });
   }
-  nets.push(...(await timePeers()));
+  if (options.device !== 'cuda-sim') await take('peers', timePeers);
+}
+
+/**
+ * Times a case that is wanted and begun in time. What there is by then is in the files before the next case begins, and a
+ * case that fails is a line of the report.
+ */
+async function take(name: string, work: () => Promise<void>): Promise<void> {
+  if (!filter.test(name)) return;
+  if (performance.now() >= end) skipped.push(`${name}: the time was over`);
+  else
+    await work().catch((error: unknown) => {
+      if (!(error instanceof CortadoError)) throw error;
+      skipped.push(`${name}: ${error.code}, ${error.message}`);
+    });
+  save(false);
+}
+
+/** Writes the report; returns it as text. `finished` is false until nothing is left to time. */
+function save(finished: boolean): string {
+  const libraries = device.native?.libraries ?? [];
   const report = {
     date: new Date().toISOString(),
     node: process.version,
     device: device.name,
+    finished,
     libraries,
     ceilings,
     kernels,
     nets,
     skipped,
   };
-  mkdirSync(options.out, { recursive: true });
   writeFileSync(join(options.out, 'gpu.json'), `${JSON.stringify(report, null, 2)}\n`);
   const text = [
     `${device.name}; ${libraries.map(({ name, version, problem }) => `${name} ${problem || version}`).join(', ')}`,
@@ -101,49 +130,34 @@ async function main(): Promise<void> {
       .map(([precision, rows]) => `\n${precision}\n${formatKernels(rows)}`),
     ...(nets.length > 0 ? [`\n${formatNets(nets, {})}`] : []),
     ...skipped.map((line) => `left out: ${line}`),
+    ...(finished ? [] : ['cut off here']),
   ].join('\n');
   writeFileSync(join(options.out, 'gpu.txt'), `${text}\n`);
-  console.log(text);
+  return text;
 }
 
-/** Whether a case is to be timed: wanted, and begun in time. */
-function takes(name: string): boolean {
-  if (!filter.test(name)) return false;
-  if (performance.now() < end) return true;
-  skipped.push(`${name}: the time was over`);
-  return false;
-}
-
-async function timeKernels(batch: number, ceiling: Ceiling, names: RegExp): Promise<KernelRow[]> {
+async function timeKernels(cases: readonly NamedCase[], ceiling: Ceiling): Promise<void> {
   const { precision } = ceiling;
-  const wanted = { test: (name: string) => names.test(name) && takes(`${precision}/${name}`) } as RegExp;
-  return benchKernels([batch], ceiling, seconds, wanted, { device: options.device, precision });
+  for (const { name, one, batch } of cases)
+    await take(`${precision}/${name}`, async () => {
+      const rows = await benchCase(one, batch, ceiling, seconds, { device: options.device, precision });
+      kernels.push(...rows.map((row) => ({ ...row, precision })));
+    });
 }
 
-/** What is bound by memory in every precision: elementwise kernels, and the solver's update. */
-async function timeSimple(batch: number, ceiling: Ceiling, { native }: Device): Promise<KernelRow[]> {
-  const wanted = { test: (name: string) => takes(`float32/${name}`) } as RegExp;
-  const rows = await benchCases(ELEMENTWISE, batch, ceiling, seconds, wanted, { device: options.device });
-  if (takes('float32/kernel/update'))
-    rows.push(await benchUpdate(native, ceiling, seconds, Number(options.parameters)));
-  return rows;
-}
-
-async function timeNets(batch: number, precision: Precision): Promise<NetRow[]> {
-  const rows: NetRow[] = [];
+async function timeNets(batch: number, precision: Precision): Promise<void> {
   for (const train of batch === 1 ? [false] : [false, true]) {
     const work = train ? 'bvlc/train' : 'bvlc/infer';
-    if (takes(`${precision}/${work}/b${batch}`))
-      rows.push(await benchNet({ work, batch, net: alexnet, train, precision }, seconds, undefined, options.device));
+    await take(`${precision}/${work}/b${batch}`, async () => {
+      nets.push(await benchNet({ work, batch, net: alexnet, train, precision }, seconds, undefined, options.device));
+    });
   }
-  return rows;
 }
 
-async function timePeers(): Promise<NetRow[]> {
-  if (options.device === 'cuda-sim' || !takes('peers')) return [];
+async function timePeers(): Promise<void> {
   const { rows, skipped: lines } = await benchPeers(PEERS, 'torch.*/bvlc/', seconds, info().threads, 'cuda');
+  nets.push(...rows);
   skipped.push(...lines);
-  return [...rows];
 }
 
 /** GB/s of a copy of size² numbers, the best of some. */

@@ -44,7 +44,7 @@ export interface KernelRow {
   readonly share: number;
 }
 
-interface Case {
+export interface Case {
   readonly name: string;
   /** Of each of its inputs, of which there is one unless it says otherwise. */
   readonly input: Shape;
@@ -136,6 +136,13 @@ export const ELEMENTWISE: readonly Case[] = [
   pairwise('max'),
 ];
 
+/** A case at a batch size. */
+export interface NamedCase {
+  readonly name: string;
+  readonly one: Case;
+  readonly batch: number;
+}
+
 /** Where to time, and what products may round their inputs to. */
 export interface Where {
   readonly device?: string;
@@ -151,26 +158,21 @@ export async function benchKernels(
   where: Where = {},
 ): Promise<KernelRow[]> {
   const rows: KernelRow[] = [];
-  for (const batch of batches) rows.push(...(await benchCases(CASES, batch, peak, seconds, filter, where)));
-  return [...rows, ...(await benchCases([GEMM], 1024, peak, seconds, filter, where))];
-}
-
-/** The same for any kernels, at one batch size. */
-export async function benchCases(
-  cases: readonly Case[],
-  batch: number,
-  peak: Pick<Peak, 'gflops' | 'gbps'>,
-  seconds: number,
-  filter: RegExp,
-  where: Where,
-): Promise<KernelRow[]> {
-  const rows: KernelRow[] = [];
-  for (const one of cases)
-    if (filter.test(`kernel/${one.name}/b${batch}`)) rows.push(...(await benchCase(one, batch, peak, seconds, where)));
+  for (const { name, one, batch } of kernelCases(batches))
+    if (filter.test(name)) rows.push(...(await benchCase(one, batch, peak, seconds, where)));
   return rows;
 }
 
-async function benchCase(
+/** What benchKernels times, by the names that it is asked for. */
+export function kernelCases(batches: readonly number[]): readonly NamedCase[] {
+  return [...batches.flatMap((batch) => named(CASES, batch)), ...named([GEMM], 1024)];
+}
+/** Cases at a batch size, by their names. */
+export const named = (cases: readonly Case[], batch: number): NamedCase[] =>
+  cases.map((one) => ({ name: `kernel/${one.name}/b${batch}`, one, batch }));
+
+/** The same for one of them. */
+export async function benchCase(
   { name, input: shape, inputs, build }: Case,
   batch: number,
   peak: Pick<Peak, 'gflops' | 'gbps'>,

@@ -34,7 +34,12 @@ export interface ProbedDevice {
 
 /** What native/cuda/probe.h describes. */
 export interface Probe {
-  readonly built: { readonly toolkit: number; readonly architectures: string };
+  readonly built: {
+    readonly toolkit: number;
+    readonly architectures: string;
+    /** The oldest versions that it takes of NVIDIA's libraries, as their maker numbers them; an older backend tells none. */
+    readonly needed?: Readonly<Record<string, number>>;
+  };
   readonly driver: number;
   readonly runtime: number;
   readonly count: number;

@@ -35,22 +35,23 @@ export async function examineGpu(addonPath: string): Promise<GpuReport> {
   const devices = typeof probe === 'string' || probe === undefined ? [] : probe.devices;
   const usable = devices.find(({ error }) => error === null);
   const opened = usable && found?.path ? await openedLibraries(addonPath, found.path, usable.index) : [];
-  const named = (name: string) => (library: NativeLibrary) => library.name === name;
+  const known = (name: string): KnownLibrary => ({
+    opened: typeof opened === 'string' ? undefined : opened.find((library) => library.name === name),
+    needed: typeof probe === 'object' ? probe.built.needed?.[name] : undefined,
+  });
   const findings = [
     await driver(probe),
     runtime(probe),
-    await library('cuDNN 9', CUDNN, folder, opened.find(named('cuDNN')), {
-      needed: '9.0',
+    await library('cuDNN 9', CUDNN, folder, known('cuDNN'), {
       fix: 'pip install nvidia-cudnn-cu13 (or set CUDNN_ROOT to its folder)',
     }),
-    await library('cuBLASLt', CUBLASLT, folder, opened.find(named('cuBLASLt')), {
-      needed: '12.0',
+    await library('cuBLASLt', CUBLASLT, folder, known('cuBLASLt'), {
       fix: 'pip install nvidia-cublas (or set CUBLAS_ROOT to its folder)',
     }),
-    backend(places, found, probe),
+    backend(places, found, typeof opened === 'string' ? opened : probe),
     deviceFinding(probe),
   ];
-  return { usable: usable !== undefined, findings, devices };
+  return { usable: usable !== undefined && typeof opened !== 'string', findings, devices };
 }
 
 /** The probe's report, what went wrong, or undefined where there is no backend. */
@@ -76,6 +77,12 @@ async function driver(probe: Probe | string | undefined): Promise<Finding> {
 
 function driverVersions({ driver, runtime }: Probe): string {
   return `, up to CUDA ${cudaVersion(driver)} (${Math.floor(runtime / 1000)}.0 or newer needed)`;
+}
+
+/** What the CUDA backend says of a library: what it opened, and the oldest version that it takes. */
+interface KnownLibrary {
+  readonly opened: NativeLibrary | undefined;
+  readonly needed: number | undefined;
 }
 
 /** Version numbers of cuDNN 9 and cuBLASLt as people write them: 92400 is 9.24.0. */
@@ -107,16 +114,16 @@ async function library(
   name: string,
   wanted: Wanted,
   folder: string,
-  opened: NativeLibrary | undefined,
-  { needed, fix }: { readonly needed: string; readonly fix: string },
+  { opened, needed }: KnownLibrary,
+  { fix }: { readonly fix: string },
 ): Promise<Finding> {
   const { path, looked, complaints } = await findLibrary(wanted, folder);
-  const least = `${needed} or newer needed`;
+  const least = needed === undefined ? '' : ` (${libraryVersion(needed)} or newer needed)`;
   if (opened && opened.path !== '' && opened.problem !== '')
     return { name, state: 'broken', found: opened.problem, looked, fix };
   if (opened && opened.path !== '')
-    return { name, state: 'ok', found: `${libraryVersion(opened.version)} (${least}), ${opened.path}`, looked };
-  if (path !== undefined) return { name, state: 'ok', found: `${path} (${least})`, looked };
+    return { name, state: 'ok', found: `${libraryVersion(opened.version)}${least}, ${opened.path}`, looked };
+  if (path !== undefined) return { name, state: 'ok', found: `${path}${least}`, looked };
   if (complaints.length > 0) return { name, state: 'broken', found: complaints.join('; '), looked, fix };
   return { name, state: 'missing', found: 'not found', looked, fix };
 }

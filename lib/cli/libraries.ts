@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { spawnSync, type SpawnSyncReturns } from 'node:child_process';
 import { dirname } from 'node:path';
 import { candidates, CUBLASLT, CUDNN, isOff, places, wheelFolders, type Wanted } from '../libraries.js';
 import type { NativeLibrary } from '../native.js';
@@ -17,8 +17,15 @@ const opening = `
   process.stdout.write(JSON.stringify(new Device(backend, Number(index), JSON.parse(options)).libraries));
 `;
 
-/** What the CUDA backend makes of NVIDIA's libraries on a GPU, in a process of its own; nothing where it does not open. */
-export async function openedLibraries(addon: string, backend: string, index: number): Promise<NativeLibrary[]> {
+/**
+ * What the CUDA backend makes of NVIDIA's libraries on a GPU, in a process of its own; where that does not end well, what
+ * became of it.
+ */
+export async function openedLibraries(
+  addon: string,
+  backend: string,
+  index: number,
+): Promise<NativeLibrary[] | string> {
   const wheels = await wheelFolders();
   const [cudnn, cublaslt] = [CUDNN, CUBLASLT].map((wanted) => candidates(wanted, dirname(addon), wheels));
   const options = JSON.stringify({ cudnn, cublaslt, plans: '' });
@@ -26,8 +33,13 @@ export async function openedLibraries(addon: string, backend: string, index: num
     encoding: 'utf8',
     timeout: 60_000,
   });
-  return run.status === 0 ? (JSON.parse(run.stdout) as NativeLibrary[]) : [];
+  if (run.status === 0) return JSON.parse(run.stdout) as NativeLibrary[];
+  const complaint = run.stderr?.split('\n').find((line) => line.includes('Error: '));
+  return `opening GPU ${index} ended a test process: ${[howItEnded(run), complaint?.trim()].filter(Boolean).join(', ')}`;
 }
+
+const howItEnded = ({ signal, error, status }: SpawnSyncReturns<string>): string =>
+  signal ?? error?.message ?? `exit code ${status ?? '?'}`;
 
 interface TrialResult {
   readonly path: string | null;
@@ -74,8 +86,8 @@ export async function findLibrary(wanted: Wanted, beside: string | undefined): P
     timeout: 30_000,
   });
   if (run.status !== 0) {
-    const how = run.signal ?? run.error?.message ?? `exit code ${run.status ?? '?'}`;
-    return { path: undefined, looked: [text], complaints: [`loading it ended a test process: ${how}`] };
+    const complaints = [`loading it ended a test process: ${howItEnded(run)}`];
+    return { path: undefined, looked: [text], complaints };
   }
   const { path, complaints } = JSON.parse(run.stdout) as TrialResult;
   return { path: path ?? undefined, looked: [text], complaints };

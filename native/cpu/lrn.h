@@ -4,6 +4,7 @@
 // running sum of floats would drift; s is never stored, backward computes it again.
 #pragma once
 
+#include "../kernels/lrn.h"
 #include "elementwise.h"
 #include "lrn_power.h"
 #include "simd.h"
@@ -31,19 +32,12 @@ struct FourWindows {
   CORTADO_INLINE static Vf two(Vf a, Vf b) { return plus(kSquares ? a * a : a, b); }
 };
 
-/// What forward and backward share: extents and the window.
-struct LrnShape {
-  int64_t images, channels, pixels, half, tiles, tile;
-  float factor, k, beta;
+/// What forward and backward share: the extents, and tiles of pixels.
+struct LrnShape : LrnAcross {
+  int64_t tiles, tile;
 
-  LrnShape(Prepare& step, const Tensor& x)
-      : images(x.dim[0]), channels(x.dim[1]), pixels(x.count(2, x.rank)), half(step.integer("localSize") / 2) {
-    step.expect(x.rank >= 2 && holds(x, x.size()) && x.size() > 0 && half >= 0, "images and a window");
+  LrnShape(Prepare& step, const Tensor& x) : LrnAcross(step, x) {
     constexpr int64_t kPixels = 1024;  // window and result, 24 KiB at size 5, fit the first-level cache
-    factor = static_cast<float>(step.number("alpha") / static_cast<double>(2 * half + 1));
-    if (half > channels) half = channels;
-    k = static_cast<float>(step.number("k"));
-    beta = static_cast<float>(step.number("beta"));
     tiles = (pixels + kPixels - 1) / kPixels;
     tile = ((pixels + tiles - 1) / tiles + kLanes - 1) / kLanes * kLanes;
     tiles = (pixels + tile - 1) / tile;
@@ -109,9 +103,7 @@ struct Lrn {
   Tensor x, y;
   LrnShape shape;
 
-  explicit Lrn(Prepare& step) : x(step.in(0)), y(step.out(0)), shape(step, x) {
-    step.expect(holds(y, x.size()), "tensors of one size");
-  }
+  explicit Lrn(Prepare& step) : x(step.in(0)), y(step.out(0)), shape(step, x) { expect_normalized(step); }
 
   void run(const Run& run) const {
     with_power(shape.beta, [&](auto power) {
@@ -204,7 +196,7 @@ struct LrnGrad {
   LrnShape shape;
 
   explicit LrnGrad(Prepare& step) : dy(step.in(0)), x(step.in(1)), dx(step.out(0)), shape(step, x) {
-    step.expect(holds(dy, x.size()) && holds(dx, x.size()), "tensors of one size");
+    expect_normalized_gradient(step);
     step.scratch(static_cast<size_t>(step.threads() * room()) * sizeof(float));
   }
 

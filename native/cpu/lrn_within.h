@@ -3,6 +3,7 @@
 // WithinChannelForward).
 #pragma once
 
+#include "../kernels/lrn.h"
 #include "elementwise.h"
 #include "lrn_power.h"
 #include "simd.h"
@@ -11,18 +12,10 @@
 namespace cortado::CORTADO_ISA {
 
 /// A plane and the scratch that its box sums need: one padded line and planes of sums along rows.
-struct LrnBox {
-  int64_t h, w, half, pitch;
-  float factor, beta;
+struct LrnBox : LrnWithinChannel {
+  int64_t pitch;
 
-  LrnBox(Prepare& step, const Tensor& x) : h(x.dim[2]), w(x.dim[3]), half(step.integer("localSize") / 2) {
-    step.expect(x.rank == 4 && holds(x, x.size()) && x.size() > 0 && half >= 0, "images and a window");
-    const auto size = static_cast<double>(2 * half + 1);
-    factor = static_cast<float>(step.number("alpha") / (size * size));
-    beta = static_cast<float>(step.number("beta"));
-    if (half > h && half > w) half = h > w ? h : w;
-    pitch = padded(w + kLanes);
-  }
+  LrnBox(Prepare& step, const Tensor& x) : LrnWithinChannel(step, x), pitch(padded(w + kLanes)) {}
 
   int64_t line_floats() const { return padded(pitch + 2 * half); }
   int64_t plane_floats() const { return h * pitch; }
@@ -70,14 +63,14 @@ struct LrnWithin {
   LrnBox box;
 
   explicit LrnWithin(Prepare& step) : x(step.in(0)), y(step.out(0)), box(step, x) {
-    step.expect(holds(y, x.size()), "tensors of one size");
+    expect_normalized(step);
     step.scratch(static_cast<size_t>(step.threads() * floats()) * sizeof(float));
   }
 
   void run(const Run& run) const {
     with_power(box.beta, [&](auto power) {
       const int64_t pixels = box.h * box.w;
-      for_numbered_slices(run.threads, x.count(0, 2), grain_of(pixels), [&](int thread, int64_t begin, int64_t end) {
+      for_numbered_slices(run.threads, box.planes, grain_of(pixels), [&](int thread, int64_t begin, int64_t end) {
         float* line = static_cast<float*>(run.scratch) + thread * floats();
         for (int64_t p = begin; p < end; ++p) plane(power, x.f32() + p * pixels, line, y.f32() + p * pixels);
       });
@@ -106,14 +99,14 @@ struct LrnWithinGrad {
   LrnBox box;
 
   explicit LrnWithinGrad(Prepare& step) : dy(step.in(0)), x(step.in(1)), dx(step.out(0)), box(step, x) {
-    step.expect(holds(dy, x.size()) && holds(dx, x.size()), "tensors of one size");
+    expect_normalized_gradient(step);
     step.scratch(static_cast<size_t>(step.threads() * floats()) * sizeof(float));
   }
 
   void run(const Run& run) const {
     with_power(box.beta, [&](auto power) {
       const int64_t pixels = box.h * box.w;
-      for_numbered_slices(run.threads, x.count(0, 2), grain_of(pixels), [&](int thread, int64_t begin, int64_t end) {
+      for_numbered_slices(run.threads, box.planes, grain_of(pixels), [&](int thread, int64_t begin, int64_t end) {
         float* line = static_cast<float*>(run.scratch) + thread * floats();
         for (int64_t p = begin; p < end; ++p) {
           const int64_t at = p * pixels;

@@ -174,12 +174,7 @@ struct MaxPool {
   PoolShape shape;
 
   explicit MaxPool(Prepare& step)
-      : x(step.in(0)), y(step.out(0)), mask(step.out(1)), code(step.out(2)), shape(step, x, some(y, mask, code)) {
-    const int64_t outputs = shape.planes * shape.oh * shape.ow;
-    const bool bytes = code.dtype == DType::u8 && shape.kernel_h * shape.kernel_w <= 256;
-    step.expect(may_hold(y, outputs) && may_hold(mask, outputs), "a maximum for every window");
-    step.expect(may_hold(code, outputs, bytes ? DType::u8 : DType::i32), "a code for every window");
-  }
+      : x(step.in(0)), y(step.out(0)), mask(step.out(1)), code(step.out(2)), shape(PoolShape::of_max(step)) {}
 
   void run(const Run& run) const {
     if (code && code.dtype == DType::i32) {
@@ -190,12 +185,6 @@ struct MaxPool {
   }
 
  private:
-  /// The first output that is wanted: all have the same extents.
-  static const Tensor& some(const Tensor& a, const Tensor& b, const Tensor& c) {
-    if (a) return a;
-    return b ? b : c;
-  }
-
   template <class Code>
   void planes(const Run& run, Code* codes) const {
     with_window(shape, [&]<int Stride, int Width>(Lanes<Stride, Width>) {
@@ -227,9 +216,7 @@ struct AveragePool {
   Tensor x, y;
   PoolShape shape;
 
-  explicit AveragePool(Prepare& step) : x(step.in(0)), y(step.out(0)), shape(step, x, y) {
-    step.expect(holds(y, shape.planes * shape.oh * shape.ow), "a mean for every window");
-  }
+  explicit AveragePool(Prepare& step) : x(step.in(0)), y(step.out(0)), shape(PoolShape::of_average(step)) {}
 
   void run(const Run& run) const {
     const int64_t pixels = shape.h * shape.w;

@@ -114,9 +114,8 @@ struct MaxPoolGrad {
   Tensor dy, code, dx;
   PoolShape shape;
 
-  explicit MaxPoolGrad(Prepare& step) : dy(step.in(0)), code(step.in(1)), dx(step.out(0)), shape(step, dx, dy) {
-    step.expect(dx && holds(dy, dy.size()), "images and the gradient of their windows");
-    step.expect(holds(code, dy.size(), code.dtype) && code.dtype != DType::f32, "a code for every window");
+  explicit MaxPoolGrad(Prepare& step)
+      : dy(step.in(0)), code(step.in(1)), dx(step.out(0)), shape(PoolShape::of_max_gradient(step)) {
     if (gathers(shape)) step.scratch(static_cast<size_t>(step.threads() * gather_floats(shape, true)) * sizeof(float));
   }
 
@@ -167,8 +166,7 @@ struct AveragePoolGrad {
   Tensor dy, dx;
   PoolShape shape;
 
-  explicit AveragePoolGrad(Prepare& step) : dy(step.in(0)), dx(step.out(0)), shape(step, dx, dy) {
-    step.expect(dx && holds(dy, dy.size()), "images and the gradient of their windows");
+  explicit AveragePoolGrad(Prepare& step) : dy(step.in(0)), dx(step.out(0)), shape(PoolShape::of_gradient(step)) {
     if (gathers(shape)) step.scratch(static_cast<size_t>(step.threads() * gather_floats(shape, false)) * sizeof(float));
   }
 

@@ -17,10 +17,7 @@ struct Scale {
         factor(step.in(1).f32()),
         bias(step.in(2).f32()),
         y(step.out(0).f32()),
-        shape(channels_along(step, step.in(0))) {
-    step.expect(holds(step.in(1), shape.channels) && may_hold(step.in(2), shape.channels), "factors along the axes");
-    step.expect(holds(step.out(0), shape.size()), "tensors of one size");
-  }
+        shape(scaled_channels(step)) {}
 
   void run(const Run& run) const {
     for_channel_vectors(run.threads, shape, [&](const auto& p) {
@@ -37,9 +34,7 @@ struct Bias {
   Channels shape;
 
   explicit Bias(Prepare& step)
-      : x(step.in(0).f32()), bias(step.in(1).f32()), y(step.out(0).f32()), shape(channels_along(step, step.in(0))) {
-    step.expect(holds(step.in(1), shape.channels) && holds(step.out(0), shape.size()), "addends along the axes");
-  }
+      : x(step.in(0).f32()), bias(step.in(1).f32()), y(step.out(0).f32()), shape(biased_channels(step)) {}
 
   void run(const Run& run) const {
     for_channel_vectors(run.threads, shape, [&](const auto& p) {
@@ -59,10 +54,7 @@ struct ScaleWgrad {
         x(step.in(1).f32()),
         dfactor(step.out(0).f32()),
         dbias(step.out(1).f32()),
-        shape(channels_along(step, step.in(0))) {
-    step.expect(dfactor ? holds(step.in(1), shape.size()) : may_hold(step.in(1), shape.size()), "tensors of one size");
-    step.expect(may_hold(step.out(0), shape.channels) && may_hold(step.out(1), shape.channels), "sums along the axes");
-  }
+        shape(summed_channels(step)) {}
 
   void run(const Run& run) const {
     channel_sums<2>(
@@ -86,12 +78,7 @@ struct Prelu {
   Channels shape;
 
   explicit Prelu(Prepare& step)
-      : x(step.in(0).f32()),
-        slope(step.in(1).f32()),
-        y(step.out(0).f32()),
-        shape(slopes_of(step, step.in(0), step.in(1))) {
-    step.expect(holds(step.out(0), shape.size()), "tensors of one size");
-  }
+      : x(step.in(0).f32()), slope(step.in(1).f32()), y(step.out(0).f32()), shape(slopes_of(step)) {}
 
   void run(const Run& run) const {
     for_channel_vectors(run.threads, shape, [&](const auto& p) {
@@ -113,10 +100,7 @@ struct PreluGrad {
         slope(step.in(2).f32()),
         dx(step.out(0).f32()),
         dslope(step.out(1).f32()),
-        shape(slopes_of(step, step.in(1), step.in(2))) {
-    step.expect(holds(step.in(0), shape.size()) && may_hold(step.out(0), shape.size()), "tensors of one size");
-    step.expect(may_hold(step.out(1), step.in(2).size()), "a gradient for every slope");
-  }
+        shape(slopes_of_gradient(step)) {}
 
   void run(const Run& run) const {
     if (dx) {

@@ -30,18 +30,12 @@ struct ScaleAndBias {
 
 struct Scale : ScaleAndBias {
   explicit Scale(Prepare& step)
-      : ScaleAndBias{step.in(0).f32(), step.in(1).f32(), step.in(2).f32(), step.out(0).f32(),
-                     channels_along(step, step.in(0))} {
-    step.expect(holds(step.in(1), shape.channels) && may_hold(step.in(2), shape.channels), "factors along the axes");
-    step.expect(holds(step.out(0), shape.size()), "tensors of one size");
-  }
+      : ScaleAndBias{step.in(0).f32(), step.in(1).f32(), step.in(2).f32(), step.out(0).f32(), scaled_channels(step)} {}
 };
 
 struct Bias : ScaleAndBias {
   explicit Bias(Prepare& step)
-      : ScaleAndBias{step.in(0).f32(), nullptr, step.in(1).f32(), step.out(0).f32(), channels_along(step, step.in(0))} {
-    step.expect(holds(step.in(1), shape.channels) && holds(step.out(0), shape.size()), "addends along the axes");
-  }
+      : ScaleAndBias{step.in(0).f32(), nullptr, step.in(1).f32(), step.out(0).f32(), biased_channels(step)} {}
 };
 
 /// dy, x (none if only the bias is wanted) -> dfactor = sum of dy x, dbias = sum of dy.
@@ -52,9 +46,7 @@ struct ScaleWgrad {
 
   explicit ScaleWgrad(Prepare& step)
       : dy(step.in(0).f32()), x(step.in(1).f32()), dfactor(step.out(0).f32()), dbias(step.out(1).f32()) {
-    shape = channels_along(step, step.in(0));
-    step.expect(dfactor ? holds(step.in(1), shape.size()) : may_hold(step.in(1), shape.size()), "tensors of one size");
-    step.expect(may_hold(step.out(0), shape.channels) && may_hold(step.out(1), shape.channels), "sums along the axes");
+    shape = summed_channels(step);
     step.scratch(sums_bytes<2>(shape.channels, shape.each()));
   }
   void run(const Launch& launch) const { sum_rows<2>(launch, shape.channels, shape.each(), launch.scratch, *this); }
@@ -77,12 +69,7 @@ struct Prelu {
   Channels shape;
 
   explicit Prelu(Prepare& step)
-      : x(step.in(0).f32()),
-        slope(step.in(1).f32()),
-        y(step.out(0).f32()),
-        shape(slopes_of(step, step.in(0), step.in(1))) {
-    step.expect(holds(step.out(0), shape.size()), "tensors of one size");
-  }
+      : x(step.in(0).f32()), slope(step.in(1).f32()), y(step.out(0).f32()), shape(slopes_of(step)) {}
   void run(const Launch& launch) const { for_each(launch, shape.size(), *this); }
   __device__ void operator()(int64_t i) const { y[i] = x[i] > 0.0f ? x[i] : x[i] * slope[channel_of(shape, i)]; }
 };
@@ -96,9 +83,7 @@ struct PreluGrad {
   explicit PreluGrad(Prepare& step) : dy(step.in(0).f32()), x(step.in(1).f32()), slope(step.in(2).f32()) {
     dx = step.out(0).f32();
     dslope = step.out(1).f32();
-    shape = slopes_of(step, step.in(1), step.in(2));
-    step.expect(holds(step.in(0), shape.size()) && may_hold(step.out(0), shape.size()), "tensors of one size");
-    step.expect(may_hold(step.out(1), step.in(2).size()), "a gradient for every slope");
+    shape = slopes_of_gradient(step);
     step.scratch(sums_bytes<1>(shape.channels, shape.each()));
   }
   void run(const Launch& launch) const {

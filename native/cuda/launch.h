@@ -25,11 +25,11 @@ namespace detail {
 /// More blocks than this only wait for each other: every GPU so far has less than 256 multiprocessors.
 constexpr int64_t kMostBlocks = 4096;
 
-template <class F>
+template <class I, class F>
 __global__ void __launch_bounds__(kBlock) each(const __grid_constant__ F f, int64_t n, const int32_t* halt) {
   if (halt && *halt) return;
-  const int64_t step = int64_t{gridDim.x} * kBlock;
-  for (int64_t i = int64_t{blockIdx.x} * kBlock + threadIdx.x; i < n; i += step) f(i);
+  const I end = static_cast<I>(n), step = static_cast<I>(gridDim.x) * kBlock;
+  for (I i = static_cast<I>(blockIdx.x) * kBlock + static_cast<I>(threadIdx.x); i < end; i += step) f(i);
 }
 
 template <class F>
@@ -52,10 +52,29 @@ void start(const Launch& launch, void (*kernel)(F, int64_t, const int32_t*), int
 
 }  // namespace detail
 
-/// f(i) for every i in [0, n), in any order.
-template <class F>
+/// f(i) for every i in [0, n), in any order. An index of 32 bits is for n of at most kCountable.
+template <class I = int64_t, class F>
 void for_each(const Launch& launch, int64_t n, const F& f) {
-  if (n > 0) detail::start(launch, detail::each<F>, (n + kBlock - 1) / kBlock, f, n);
+  if (n > 0) detail::start(launch, detail::each<I, F>, (n + kBlock - 1) / kBlock, f, n);
+}
+
+/// As much as an index of 32 bits counts, with the stride of the largest grid to spare. On the simulated GPU little, so
+/// that tests meet both kinds of index.
+#if defined(CORTADO_CUDA_SIM)
+constexpr int64_t kCountable = 1000;
+#else
+constexpr int64_t kCountable = INT32_MAX - detail::kMostBlocks * kBlock;
+#endif
+
+/// f(I()) for the type of index that counts to `most`: 32 bits where they do, since a GPU has neither additions nor
+/// divisions of 64.
+template <class F>
+void with_index(int64_t most, const F& f) {
+  if (most <= kCountable) {
+    f(int32_t());
+  } else {
+    f(int64_t());
+  }
 }
 
 /// f(block) on a whole block of threads for every block in [0, n), in any order. Its threads may share memory.

@@ -6,7 +6,13 @@
 #include <sstream>
 #include <string>
 
+#include "vendor/cublaslt.h"
+#include "vendor/cudnn.h"
+
 namespace {
+
+using cortado::cuda::CublasLt;
+using cortado::cuda::Cudnn;
 
 constexpr int kQuestion = 20, kAnswer = 42;
 
@@ -92,9 +98,9 @@ std::string probe(int only) {
   }
   std::ostringstream out;
   out << "{\"abi\":" << CORTADO_CUDA_ABI << ",\"built\":{\"toolkit\":" << CUDART_VERSION
-      << ",\"architectures\":" << quoted(CORTADO_CUDA_BUILT_FOR) << "},\"driver\":" << driver
-      << ",\"runtime\":" << runtime << ",\"count\":" << count << ",\"error\":" << failure(call, code)
-      << ",\"devices\":[";
+      << ",\"architectures\":" << quoted(CORTADO_CUDA_BUILT_FOR) << ",\"needed\":{\"cuDNN\":" << Cudnn::kLeastVersion
+      << ",\"cuBLASLt\":" << CublasLt::kLeastVersion << "}},\"driver\":" << driver << ",\"runtime\":" << runtime
+      << ",\"count\":" << count << ",\"error\":" << failure(call, code) << ",\"devices\":[";
   const char* comma = "";
   for (int i = 0; i < count; ++i) {
     if (only >= 0 && i != only) continue;

@@ -23,6 +23,28 @@ CORTADO_INLINE Channels channels_along(Prepare& step, const Tensor& x) {
   return {x.count(0, first), x.count(first, last), x.count(last, x.rank)};
 }
 
+/// Extents of a scale. In: x, factors, addends or absent. Out: y.
+CORTADO_INLINE Channels scaled_channels(Prepare& step) {
+  const Channels shape = channels_along(step, step.in(0));
+  step.expect(holds(step.in(1), shape.channels) && may_hold(step.in(2), shape.channels), "factors along the axes");
+  step.expect(holds(step.out(0), shape.size()), "tensors of one size");
+  return shape;
+}
+/// Extents of a bias. In: x, addends. Out: y.
+CORTADO_INLINE Channels biased_channels(Prepare& step) {
+  const Channels shape = channels_along(step, step.in(0));
+  step.expect(holds(step.in(1), shape.channels) && holds(step.out(0), shape.size()), "addends along the axes");
+  return shape;
+}
+/// Extents of the gradients of factors and addends. In: dy, x (may be absent where no factors are wanted). Out: either.
+CORTADO_INLINE Channels summed_channels(Prepare& step) {
+  const Channels shape = channels_along(step, step.in(0));
+  const bool factors = static_cast<bool>(step.out(0));
+  step.expect(factors ? holds(step.in(1), shape.size()) : may_hold(step.in(1), shape.size()), "tensors of one size");
+  step.expect(may_hold(step.out(0), shape.channels) && may_hold(step.out(1), shape.channels), "sums along the axes");
+  return shape;
+}
+
 /// One channel for each of axis 1, or of axis 0 where there is no other.
 CORTADO_INLINE Channels channels_of(Prepare& step, const Tensor& x) {
   step.expect(x.rank > 0 && holds(x, x.size()) && x.size() > 0, "channels");
@@ -43,6 +65,19 @@ CORTADO_INLINE Channels slopes_of(Prepare& step, const Tensor& x, const Tensor& 
   step.expect(holds(slope, 1) || holds(slope, x.dim[1]), "a slope for every channel");
   if (slope.size() == 1) return {1, 1, x.size()};
   return {x.dim[0], x.dim[1], x.count(2, x.rank)};
+}
+/// Of a PReLU. In: x, slope. Out: y.
+CORTADO_INLINE Channels slopes_of(Prepare& step) {
+  const Channels shape = slopes_of(step, step.in(0), step.in(1));
+  step.expect(holds(step.out(0), shape.size()), "tensors of one size");
+  return shape;
+}
+/// Of its gradients. In: dy, x, slope. Out: dx, dslope; either may be absent.
+CORTADO_INLINE Channels slopes_of_gradient(Prepare& step) {
+  const Channels shape = slopes_of(step, step.in(1), step.in(2));
+  step.expect(holds(step.in(0), shape.size()) && may_hold(step.out(0), shape.size()), "tensors of one size");
+  step.expect(may_hold(step.out(1), step.in(2).size()), "a gradient for every slope");
+  return shape;
 }
 
 }  // namespace cortado::CORTADO_ISA

@@ -104,15 +104,18 @@
   X(prelu, Prelu)                               \
   X(prelu_grad, PreluGrad)
 
-/// Windows around elements.
-#define CORTADO_WINDOW_KERNELS(X)   \
-  X(lrn, Lrn)                       \
-  X(lrn_grad, LrnGrad)              \
-  X(lrn_within, LrnWithin)          \
-  X(lrn_within_grad, LrnWithinGrad) \
-  X(maxPool, MaxPool)               \
-  X(maxPool_grad, MaxPoolGrad)      \
-  X(averagePool, AveragePool)       \
+/// Local response normalisation.
+#define CORTADO_LRN_KERNELS(X) \
+  X(lrn, Lrn)                  \
+  X(lrn_grad, LrnGrad)         \
+  X(lrn_within, LrnWithin)     \
+  X(lrn_within_grad, LrnWithinGrad)
+
+/// Pooling.
+#define CORTADO_POOL_KERNELS(X) \
+  X(maxPool, MaxPool)           \
+  X(maxPool_grad, MaxPoolGrad)  \
+  X(averagePool, AveragePool)   \
   X(averagePool_grad, AveragePoolGrad)
 
 /// Scores of classes.
@@ -148,6 +151,7 @@
   CORTADO_ELEMENTWISE_KERNELS(X) \
   CORTADO_MOVEMENT_KERNELS(X)    \
   CORTADO_CHANNEL_KERNELS(X)     \
-  CORTADO_WINDOW_KERNELS(X)      \
+  CORTADO_LRN_KERNELS(X)         \
+  CORTADO_POOL_KERNELS(X)        \
   CORTADO_CLASS_KERNELS(X)       \
   CORTADO_LOSS_KERNELS(X)

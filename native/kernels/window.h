@@ -1,7 +1,7 @@
 // Geometry of pooling windows: Caffe's pooling_layer.cpp.
 #pragma once
 
-#include "../core/kernel.h"
+#include "checks.h"
 #include "formula.h"
 
 namespace cortado::CORTADO_ISA {
@@ -9,6 +9,36 @@ namespace cortado::CORTADO_ISA {
 /// Extents of a pooling step, as its kernels on every device read them. x is (planes, h, w), y is (planes, oh, ow).
 struct PoolShape {
   int64_t planes, h, w, oh, ow, kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w;
+
+  /// Max pooling. In: x. Out: y, mask, code; any may be absent.
+  static CORTADO_INLINE PoolShape of_max(Prepare& step, DType dtype = DType::f32) {
+    const Tensor y = step.out(0), mask = step.out(1), code = step.out(2);
+    const PoolShape shape(step, step.in(0), y ? y : mask ? mask : code, dtype);
+    const int64_t outputs = shape.outputs();
+    const bool bytes = code.dtype == DType::u8 && shape.kernel_h * shape.kernel_w <= 256;
+    step.expect(may_hold(y, outputs, dtype) && may_hold(mask, outputs), "a maximum for every window");
+    step.expect(may_hold(code, outputs, bytes ? DType::u8 : DType::i32), "a code for every window");
+    return shape;
+  }
+  /// Average pooling. In: x. Out: y.
+  static CORTADO_INLINE PoolShape of_average(Prepare& step, DType dtype = DType::f32) {
+    const PoolShape shape(step, step.in(0), step.out(0), dtype);
+    step.expect(holds(step.out(0), shape.outputs(), dtype), "a mean for every window");
+    return shape;
+  }
+  /// The gradient of either. In: dy. Out: dx.
+  static CORTADO_INLINE PoolShape of_gradient(Prepare& step, DType dtype = DType::f32) {
+    const PoolShape shape(step, step.out(0), step.in(0), dtype);
+    step.expect(step.out(0) && holds(step.in(0), shape.outputs(), dtype), "images and the gradient of their windows");
+    return shape;
+  }
+  /// The gradient of max pooling, which also has codes as input 1.
+  static CORTADO_INLINE PoolShape of_max_gradient(Prepare& step, DType dtype = DType::f32) {
+    const PoolShape shape = of_gradient(step, dtype);
+    const Tensor code = step.in(1);
+    step.expect(holds(code, shape.outputs(), code.dtype) && code.dtype != DType::f32, "a code for every window");
+    return shape;
+  }
 
   CORTADO_INLINE PoolShape(Prepare& step, const Tensor& x, const Tensor& y, DType dtype = DType::f32)
       : planes(x.count(0, 2)),
@@ -29,6 +59,8 @@ struct PoolShape {
                 "windows that all touch the image");
   }
 
+  CORTADO_FORMULA int64_t inputs() const { return planes * h * w; }
+  CORTADO_FORMULA int64_t outputs() const { return planes * oh * ow; }
   /// The window is the whole plane.
   CORTADO_FORMULA bool global() const {
     return oh == 1 && ow == 1 && pad_h == 0 && pad_w == 0 && kernel_h >= h && kernel_w >= w;
@@ -45,14 +77,16 @@ struct PoolShape {
 
 /// One axis of one window: `start` in the plane (negative in the padding), taps [first, last) that lie in the plane,
 /// and the extent that an average divides by: padding counts, the overhang of a rounded-up last window does not.
-struct WindowSpan {
-  int64_t start, first, last, extent;
+template <class I>
+struct WindowSpanOf {
+  I start, first, last, extent;
 
-  CORTADO_FORMULA WindowSpan(int64_t output, int64_t size, int64_t kernel, int64_t stride, int64_t pad)
+  CORTADO_FORMULA WindowSpanOf(I output, I size, I kernel, I stride, I pad)
       : start(output * stride - pad),
         first(start < 0 ? -start : 0),
         last(start + kernel > size ? size - start : kernel),
         extent(start + kernel > size + pad ? size + pad - start : kernel) {}
 };
+using WindowSpan = WindowSpanOf<int64_t>;
 
 }  // namespace cortado::CORTADO_ISA

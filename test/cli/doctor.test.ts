@@ -119,9 +119,9 @@ describe('cortado doctor', () => {
         `exports.info = () => ({ isa: "x", isas: ["x"], threads: 1, physicalCores: 1 });
         exports.Device = class { libraries = ${JSON.stringify(libraries)} };`,
       );
-      const built = { toolkit: 13000, architectures: '80-real' };
+      const built = { toolkit: 13000, architectures: '80-real', needed: { cuDNN: 90_000, cuBLASLt: 120_000 } };
       const device = { index: 0, name: 'Card', computeCapability: '9.0', error: null };
-      const answer = { abi: 2, built, driver: 13010, runtime: 13000, count: 1, error: null, devices: [device] };
+      const answer = { abi: 3, built, driver: 13010, runtime: 13000, count: 1, error: null, devices: [device] };
       writeFileSync(join(folder, 'cortado_cuda.so'), 'opened by the probe alone');
       writeFileSync(join(folder, 'cortado_cuda_probe'), `#!/bin/sh\necho '${JSON.stringify(answer)}'\n`);
       chmodSync(join(folder, 'cortado_cuda_probe'), 0o755);
@@ -129,9 +129,19 @@ describe('cortado doctor', () => {
       const { gpu } = JSON.parse(stdout) as Report;
       const found = (name: string): string => gpu.findings.find((finding) => finding.name === name)!.found;
       assert.equal(gpu.usable, true);
-      assert.equal(found('cuDNN 9'), `9.24.0 (9.0 or newer needed), ${cudnn}`);
+      assert.equal(found('cuDNN 9'), `9.24.0 (9.0.0 or newer needed), ${cudnn}`);
       assert.match(found('cuBLASLt'), /libcublasLt\.so\.11 is version 110000, 120000 or newer is needed/);
       assert.match(found('CUDA runtime'), /^13\.0/);
+
+      writeFileSync(
+        addon,
+        `exports.info = () => ({ isa: "x", isas: ["x"], threads: 1, physicalCores: 1 }); exports.Device = class { constructor() { throw new Error("no luck") } };`,
+      );
+      const broken = (JSON.parse(cli(['doctor', '--json'], { CORTADO_ADDON: addon }).stdout) as Report).gpu;
+      const backend = broken.findings.find(({ name }) => name === 'CUDA backend')!;
+      assert.equal(broken.usable, false);
+      assert.equal(backend.state, 'broken');
+      assert.match(backend.found, /opening GPU 0 ended a test process: exit code 1, Error: no luck$/);
     });
 
     it('passes on what the CUDA backend finds, and what mends it', function () {
@@ -141,8 +151,8 @@ describe('cortado doctor', () => {
       writeFileSync(addon, 'exports.info = () => ({ isa: "x", isas: ["x"], threads: 1, physicalCores: 1 })');
       const error = { call: 'kernel launch', code: 209, name: 'cudaErrorNoKernelImageForDevice', text: 'no image' };
       const device = { index: 0, name: 'Card', computeCapability: '7.0', memory: 2 ** 34, error };
-      const built = { toolkit: 13000, architectures: '80-real' };
-      const answer = { abi: 2, built, driver: 13010, runtime: 13000, count: 1, error: null, devices: [device] };
+      const built = { toolkit: 13000, architectures: '80-real', needed: { cuDNN: 90_000, cuBLASLt: 120_000 } };
+      const answer = { abi: 3, built, driver: 13010, runtime: 13000, count: 1, error: null, devices: [device] };
       writeFileSync(join(folder, 'cortado_cuda.so'), 'opened by the probe alone');
       const probe = join(folder, 'cortado_cuda_probe');
       writeFileSync(probe, `#!/bin/sh\necho '${JSON.stringify(answer)}'\n`);

@@ -8,6 +8,7 @@ import { typescript } from '../support/cli.js';
 
 interface Report {
   readonly device: string;
+  readonly finished: boolean;
   readonly ceilings: readonly { readonly precision: string; readonly gflops: number; readonly gbps: number }[];
   readonly kernels: readonly {
     readonly layer: string;
@@ -69,6 +70,7 @@ describe('npm run bench:gpu', function () {
       assert.doesNotMatch(readFileSync(join(folder, 'gpu.txt'), 'utf8'), /NaN|Infinity/);
       assert.match(readFileSync(join(folder, 'gpu.txt'), 'utf8'), /ceiling in tf32: .* TFLOP\/s/);
       assert.deepEqual(report.skipped, []);
+      assert.equal(report.finished, true);
     } finally {
       rmSync(folder, { recursive: true });
     }

@@ -61,10 +61,8 @@ function distance(got: Tensor, want: Tensor): number {
   return worst / most;
 }
 
-/** Runs a small program on the simulated GPU in a process of its own. */
-function program(body: string, env: NodeJS.ProcessEnv): { answer: string[]; stderr: string } {
-  const code = `
-    import { compile, conv2d, dense, graph, input } from ${JSON.stringify(lib)};
+/** A small net, and how to run it. */
+const SMALL = `
     const net = graph({ x: input([2, 5, 5]) }, ({ x }) => ({ y: dense(conv2d(x, { name: 'conv', filters: 3, kernel: 3 }), { name: 'ip', units: 2 }) }));
     const x = Float32Array.from({ length: 50 }, (_, i) => Math.sin(i));
     const run = async (options) => {
@@ -72,7 +70,13 @@ function program(body: string, env: NodeJS.ProcessEnv): { answer: string[]; stde
       const { y } = await model.forward({ x });
       model.dispose();
       return [...y.data].join();
-    };
+    };`;
+
+/** Runs a small program on the simulated GPU in a process of its own. */
+function program(body: string, env: NodeJS.ProcessEnv, net = SMALL): { answer: string[]; stderr: string } {
+  const code = `
+    import { compile, conv2d, dense, graph, input, lrn } from ${JSON.stringify(lib)};
+    ${net}
     const say = (work) => work.then((text) => console.log(text), ({ code, message }) => console.log(code + ' ' + message));
     ${body}`;
   const run = spawnSync(process.execPath, [...typescript, '--input-type=module', '-e', code], {
@@ -246,6 +250,42 @@ describe('libraries of the GPU', function () {
       assert.equal(once({ CORTADO_CACHE: '', CORTADO_SIM_SLOW: 'engine 1' }), fast);
     } finally {
       rmSync(folder, { recursive: true });
+    }
+  });
+
+  it('normalise where they are faster than our own kernel, as measured once', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'cortado-plans-'));
+    const body = `
+      const net = graph({ x: input([7, 3, 3]) }, ({ x }) => ({ y: lrn(x, { name: 'norm', localSize: 5, alpha: 2 }) }));
+      const x = Float32Array.from({ length: 63 }, (_, i) => Math.sin(i));
+      const y = async () => {
+        const model = await compile(net, { device: 'cuda-sim' });
+        return [...(await model.forward({ x }).finally(() => model.dispose())).y.data].join();
+      };
+      await say(y());
+      process.env.CORTADO_SIM_ANSWER = 'cudnnLRNCrossChannelForward:5000';
+      await say(y());`;
+    const once = (env: NodeJS.ProcessEnv): string[] => program(body, { CORTADO_CACHE: folder, ...env }, '').answer;
+    const kept = (): string[] =>
+      readdirSync(join(folder, 'plans')).map((file) => readFileSync(join(folder, 'plans', file), 'utf8'));
+    const numbers = (text: string): Tensor => ({ data: Float32Array.from(text.split(',').map(Number)), shape: [63] });
+    try {
+      const [own, again] = once({ CORTADO_SIM_SLOW: 'lrn' });
+      assert.match(kept()[0]!, /^cuDNN 92400, simulated GPU, lrn in float32 of .*, own 1\n[\d.e-]+ ms\nown$/);
+      assert.equal(again, own, 'the library is not asked');
+      assert.deepEqual(once({}), [own, own], 'the choice holds when clocks say otherwise');
+      rmSync(folder, { recursive: true });
+      const [theirs, refused] = once({});
+      assert.match(kept()[0]!, /\nlibrary$/);
+      assert.ok(distance(numbers(theirs!), numbers(own!)) < 1e-6, theirs);
+      assert.match(refused!, /^DEVICE norm: .*lrn in float32 .*cudnnLRNCrossChannelForward answered 5000/);
+      // Where there is no folder to keep a choice, and where cuDNN has none.
+      assert.deepEqual(once({ CORTADO_CACHE: '' }), [own, own]);
+      rmSync(folder, { recursive: true });
+      program(body.replace('alpha: 2', 'alpha: 2, k: 0'), { CORTADO_CACHE: folder }, '');
+      assert.ok(!existsSync(folder));
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
     }
   });
 

@@ -79,6 +79,7 @@ template <class T>
 T __shfl_xor_sync(unsigned mask, T value, unsigned lanes) {
   return cortado::sim::shuffle(mask, value, cortado::sim::lane() ^ lanes);
 }
+#define rsqrtf(x) (1.0f / sqrtf(x))  // newer C libraries have one, as precise
 inline unsigned __ballot_sync(unsigned mask, bool value) { return cortado::sim::vote(mask, value); }
 
 // ---- The runtime, as the CUDA Runtime API describes it

@@ -9,12 +9,9 @@
 
 #include "answers.h"
 #include "cudnn_convolution.h"
+#include "cudnn_handle.h"
 
 namespace cortado::cuda::api {
-
-struct cudnnContext {
-  cudaStream_t stream = nullptr;
-};
 
 /// A descriptor refers to what others were when they became its attributes.
 struct cudnnBackendDescriptor {

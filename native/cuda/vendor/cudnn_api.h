@@ -1,6 +1,7 @@
-// What Cortado calls of cuDNN 9: types, numbers and signatures of its stable C interface (cudnn_graph.h), declared here
-// because machines with a CUDA compiler seldom have cuDNN's headers, while the library itself comes with Python's
-// wheels. Where the headers are found, headers.cpp compares every number with theirs.
+// What Cortado calls of cuDNN 9: types, numbers and signatures of its stable C interface (cudnn_graph.h, and of
+// cudnn_ops.h what is not deprecated), declared here because machines with a CUDA compiler seldom have cuDNN's headers,
+// while the library itself comes with Python's wheels. Where the headers are found, headers.cpp compares every number
+// with theirs.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -11,6 +12,8 @@ namespace cortado::cuda::api {
 
 using cudnnHandle_t = struct cudnnContext*;
 using cudnnBackendDescriptor_t = struct cudnnBackendDescriptor*;
+using cudnnTensorDescriptor_t = struct cudnnTensorStruct*;
+using cudnnLRNDescriptor_t = struct cudnnLRNStruct*;
 
 /// Only those that are told apart. A status is a failure unless it is 0; thousands tell its kind.
 enum cudnnStatus_t : int {
@@ -23,6 +26,8 @@ enum cudnnStatus_t : int {
 };
 
 enum cudnnDataType_t : int { CUDNN_DATA_FLOAT = 0, CUDNN_DATA_HALF = 2, CUDNN_DATA_BFLOAT16 = 9 };
+enum cudnnTensorFormat_t : int { CUDNN_TENSOR_NCHW = 0 };
+enum cudnnLRNMode_t : int { CUDNN_LRN_CROSS_CHANNEL_DIM1 = 0 };
 enum cudnnConvolutionMode_t : int { CUDNN_CROSS_CORRELATION = 1 };
 enum cudnnPointwiseMode_t : int { CUDNN_POINTWISE_ADD = 0, CUDNN_POINTWISE_RELU_FWD = 100 };
 enum cudnnBackendHeurMode_t : int { CUDNN_HEUR_MODE_FALLBACK = 2, CUDNN_HEUR_MODE_A = 3 };
@@ -141,7 +146,17 @@ enum cudnnBackendAttributeName_t : int {
     (cudnnBackendDescriptor_t, cudnnBackendAttributeName_t, cudnnBackendAttributeType_t, int64_t, const void*))     \
   X(cudnnStatus_t, cudnnBackendGetAttribute,                                                                        \
     (cudnnBackendDescriptor_t, cudnnBackendAttributeName_t, cudnnBackendAttributeType_t, int64_t, int64_t*, void*)) \
-  X(cudnnStatus_t, cudnnBackendExecute, (cudnnHandle_t, cudnnBackendDescriptor_t, cudnnBackendDescriptor_t))
+  X(cudnnStatus_t, cudnnBackendExecute, (cudnnHandle_t, cudnnBackendDescriptor_t, cudnnBackendDescriptor_t))        \
+  X(cudnnStatus_t, cudnnCreateTensorDescriptor, (cudnnTensorDescriptor_t*))                                         \
+  X(cudnnStatus_t, cudnnDestroyTensorDescriptor, (cudnnTensorDescriptor_t))                                         \
+  X(cudnnStatus_t, cudnnSetTensor4dDescriptor,                                                                      \
+    (cudnnTensorDescriptor_t, cudnnTensorFormat_t, cudnnDataType_t, int, int, int, int))                            \
+  X(cudnnStatus_t, cudnnCreateLRNDescriptor, (cudnnLRNDescriptor_t*))                                               \
+  X(cudnnStatus_t, cudnnDestroyLRNDescriptor, (cudnnLRNDescriptor_t))                                               \
+  X(cudnnStatus_t, cudnnSetLRNDescriptor, (cudnnLRNDescriptor_t, unsigned, double, double, double))                 \
+  X(cudnnStatus_t, cudnnLRNCrossChannelForward,                                                                     \
+    (cudnnHandle_t, cudnnLRNDescriptor_t, cudnnLRNMode_t, const void*, cudnnTensorDescriptor_t, const void*,        \
+     const void*, cudnnTensorDescriptor_t, void*))
 
 struct CudnnFunctions {
 #define CORTADO_MEMBER(Result, name, parameters) Result(*name) parameters = nullptr;

@@ -30,6 +30,18 @@ std::optional<std::pair<size_t, float>> fastest(const std::vector<Plan>& plans, 
   return best;
 }
 
+/// A plan where there are two: our own kernel, which is there without a library, or the library's.
+struct Side {
+  bool library;
+
+  std::string describe() const { return library ? "library" : "own"; }
+  static std::optional<Side> restore(const std::string& text) {
+    for (const Side side : {Side{false}, Side{true}})
+      if (side.describe() == text) return side;
+    return std::nullopt;
+  }
+};
+
 /// The plan that is kept under a key, or the fastest of those that the library has, which from then on is kept: clocks
 /// do not agree twice, and other plans may give other bits. Where nothing is kept, it is the library's first: the same
 /// in every process. Nothing where it has none.

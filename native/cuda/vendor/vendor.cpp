@@ -92,6 +92,35 @@ const Gemm* Vendor::gemm(const GemmShape& shape) {
   return found->second ? &*found->second : nullptr;
 }
 
+const LrnCall* Vendor::lrn(const LrnShape& shape, const OwnLrn& own) {
+  if (!cudnn_.usable() || !shape.offered()) return nullptr;
+  const std::lock_guard lock(mutex_);
+  use();
+  const std::string key = shape.text();
+  auto found = lrns_.find(key);
+  if (found == lrns_.end()) found = lrns_.emplace(key, plan(shape, key, own)).first;
+  return found->second ? &*found->second : nullptr;
+}
+
+std::optional<LrnCall> Vendor::plan(const LrnShape& shape, const std::string& key, const OwnLrn& own) {
+  LrnCall call(cudnn_, shape);
+  const auto bytes = static_cast<size_t>(shape.bytes());
+  const auto run = [&](const Side& side, const Stopwatch& watch, cudaStream_t stream) {
+    const auto floats = [&](size_t i) { return static_cast<float*>(watch.buffer(i)); };
+    if (side.library) {
+      call.run(cudnn_, cudnn_.handle(), stream, floats(0), floats(1));
+    } else {
+      own(stream, floats(0), floats(1));
+    }
+  };
+  const std::string place = place_of(cudnn_, "cuDNN", key) + ", own " + std::to_string(LrnShape::kOwnVersion);
+  const auto chosen = search<Side>(
+      store_, place, Side::restore, [] { return std::vector{Side{false}, Side{true}}; },
+      [&](const std::vector<Side>& sides) { return fastest(sides, {bytes, bytes}, run); });
+  if (!chosen->library) return std::nullopt;
+  return call;
+}
+
 void Vendor::run(const Convolution& convolution, cudaStream_t stream, const ConvolutionTensors& tensors) {
   const std::lock_guard lock(mutex_);
   convolution.run(cudnn_, cudnn_.handle(), stream, tensors);
@@ -101,6 +130,11 @@ void Vendor::run(const Gemm& gemm, cudaStream_t stream, const void* a, const voi
                  void* workspace) {
   const std::lock_guard lock(mutex_);
   gemm.run(cublaslt_, stream, a, b, bias, d, workspace);
+}
+
+void Vendor::run(const LrnCall& lrn, cudaStream_t stream, const float* x, float* y) {
+  const std::lock_guard lock(mutex_);
+  lrn.run(cudnn_, cudnn_.handle(), stream, x, y);
 }
 
 }  // namespace cortado::cuda

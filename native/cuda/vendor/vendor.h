@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -10,6 +11,7 @@
 #include "../../core/library.h"
 #include "convolution.h"
 #include "gemm.h"
+#include "lrn.h"
 #include "plan_store.h"
 
 namespace cortado::cuda {
@@ -26,11 +28,16 @@ class Vendor {
   /// this. Throws Error.
   const Convolution* convolution(const ConvolutionShape& shape);
   const Gemm* gemm(const GemmShape& shape);
+  /// The call for a shape where it is faster than our own kernel, which `own` puts on a stream: measured on the GPU,
+  /// once, and kept; where nothing is kept, ours.
+  using OwnLrn = std::function<void(cudaStream_t stream, const float* x, float* y)>;
+  const LrnCall* lrn(const LrnShape& shape, const OwnLrn& own);
 
   /// Puts the work on a stream. Throws Error.
   void run(const Convolution& convolution, cudaStream_t stream, const ConvolutionTensors& tensors);
   void run(const Gemm& gemm, cudaStream_t stream, const void* a, const void* b, const float* bias, float* d,
            void* workspace);
+  void run(const LrnCall& lrn, cudaStream_t stream, const float* x, float* y);
 
  private:
   void use() const;
@@ -38,6 +45,7 @@ class Vendor {
   std::string place_of(const Library& library, const char* name, const std::string& key) const;
   std::optional<Convolution> plan(const ConvolutionShape& shape, const std::string& key);
   std::optional<Gemm> plan(const GemmShape& shape, const std::string& key);
+  std::optional<LrnCall> plan(const LrnShape& shape, const std::string& key, const OwnLrn& own);
 
   int index_;
   std::string gpu_;
@@ -47,6 +55,7 @@ class Vendor {
   PlanStore store_;
   std::map<std::string, std::optional<Convolution>> convolutions_;
   std::map<std::string, std::optional<Gemm>> gemms_;
+  std::map<std::string, std::optional<LrnCall>> lrns_;
 };
 
 }  // namespace cortado::cuda

@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Tests and times Cortado on this machine's GPU: bash scripts/gpu/run.sh RESULTS [MINUTES]
+# It ends within MINUTES (9 unless given). Each part writes into the folder RESULTS as it goes, so that what is cut off is
+# there as far as it came; summary.txt says how each part ended. Wants the CUDA backend in build/Release, and Node: the
+# file `node` of an archive that npm run pack:gpu made, or that of the PATH. CORTADO_DEVICE names another device.
+set -uo pipefail
+results=$(mkdir -p "${1:?the folder for the results}" && cd "$1" && pwd)
+end=$((SECONDS + ${2:-9} * 60))
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+export PATH="$PWD:$PATH" CORTADO_FIXTURES="${CORTADO_FIXTURES:-$([ -d fixtures ] && echo fixtures || echo ../shared/fixtures)}"
+device=${CORTADO_DEVICE:-cuda}
+failed=0
+: >"$results/summary.txt"
+
+# part NAME SECONDS COMMAND…: at most so long; what it prints goes to NAME.txt.
+part() {
+  local name=$1 limit=$2 start=$SECONDS status=0
+  shift 2
+  # To timeout, 0 is no limit.
+  [ "$limit" -gt 0 ] || limit=1
+  timeout --kill-after=5 "$limit" "$@" >"$results/$name.txt" 2>&1 </dev/null || status=$?
+  [ "$status" -eq 0 ] || failed=1
+  [ "$status" -eq 124 ] && status='124, cut off'
+  echo "$name: exit code $status, $((SECONDS - start)) s" | tee -a "$results/summary.txt"
+}
+
+part probe 60 build/Release/cortado_cuda_probe
+# Figures are worth nothing where results are wrong, and both have to fit.
+part tests $(((end - SECONDS) / 2)) node --import tsx test/on-device.ts "$device"
+rest=$((end - SECONDS - 10))
+part bench "$rest" node --import tsx bench/gpu.ts --device "$device" --out "$results" --minutes $((rest * 9 / 600))
+exit "$failed"
