@@ -46,7 +46,10 @@ void Places::move() const {
     if (taken >= 0) CPU_CLR(static_cast<size_t>(taken), &open);
   }
   if (CPU_COUNT(&open) == 0 || sched_setaffinity(0, sizeof open, &open) != 0) return;
-  sched_setaffinity(0, sizeof allowed, &allowed);
+  // Whoever has confined the thread meanwhile is not to be overruled.
+  cpu_set_t now;
+  if (sched_getaffinity(0, sizeof now, &now) == 0 && CPU_EQUAL(&now, &open))
+    sched_setaffinity(0, sizeof allowed, &allowed);
 #endif
 }
 
