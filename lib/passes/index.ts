@@ -7,6 +7,7 @@ import { keepPrepared } from './keep.js';
 import { packFilters } from './pack.js';
 import { multiplyAsBf16, storeAsInt8, type Precision } from './precision.js';
 import { prune } from './prune.js';
+import { useRows } from './rows.js';
 import { CPU, PLAIN, type Target } from './target.js';
 import { useWinograd } from './winograd.js';
 
@@ -41,6 +42,7 @@ function rewrite(program: Program, precision: Precision, target: Target): Progra
   if (has('dense_bf16') && precision !== 'float32') fast = multiplyAsBf16(fast);
   if (target.halves && (precision === 'bfloat16' || precision === 'float16'))
     fast = storeAsHalves(fast, precision, target.halves);
+  if (has('conv2d_rows')) fast = useRows(fast);
   if (has('conv2d_packed')) fast = packFilters(fast);
   return keepPrepared(fast);
 }

@@ -8,6 +8,8 @@
   X(conv2d_bf16_wgrad, Conv2dBf16Wgrad)         \
   X(conv2d_filters, Conv2dFilters)              \
   X(conv2d_packed, Conv2dPacked)                \
+  X(conv2d_rows, Conv2dRows)                    \
+  X(conv2d_rows_wgrad, Conv2dRowsWgrad)         \
   X(conv2d_winograd, Conv2dWinograd)            \
   X(conv2d_winograd_dgrad, Conv2dWinograd)      \
   X(conv2d_winograd_wgrad, Conv2dWinogradWgrad) \

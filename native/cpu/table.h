@@ -11,6 +11,8 @@
 #include "contrastive_loss.h"
 #include "conv2d.h"
 #include "conv2d_bf16.h"
+#include "conv2d_rows.h"
+#include "conv2d_rows_wgrad.h"
 #include "conv2d_winograd.h"
 #include "deconv2d.h"
 #include "dense.h"

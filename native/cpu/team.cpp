@@ -31,7 +31,7 @@ bool spin_until(const Condition& condition) {
 
 }  // namespace
 
-Team::Team(int count) : count_(count), shares_(std::make_unique<Share[]>(static_cast<size_t>(count))) {
+Team::Team(int count) : count_(count), shares_(std::make_unique<Share[]>(static_cast<size_t>(count))), places_(count) {
   try {
     for (int thread = 1; thread < count; ++thread) threads_.emplace_back([this, thread] { serve(thread); });
   } catch (const std::system_error&) {
@@ -55,6 +55,7 @@ void Team::stop() {
 
 void Team::run(Work work, void* context) {
   if (count_ == 1) return work(context, 0);
+  places_.enter(0);
   work_ = work;
   context_ = context;
   unfinished_.store(count_, std::memory_order_relaxed);
@@ -98,6 +99,7 @@ void Team::serve(int thread) {
     }
     seen = round_.load(std::memory_order_acquire);
     if (stop_) return;
+    places_.enter(thread);
     work_off(thread, seen);
   }
 }

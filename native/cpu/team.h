@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "../core/threads.h"
+#include "places.h"
 
 namespace cortado {
 
@@ -38,6 +39,7 @@ class Team final : public Threads {
 
   const int count_;
   std::unique_ptr<Share[]> shares_;
+  Places places_;
   std::vector<std::thread> threads_;
   std::atomic<uint64_t> round_{0};  // a new number starts a round
   std::atomic<int> unfinished_{0};  // shares of the round

@@ -1,0 +1,34 @@
+import type { Program, Step } from '../program.js';
+
+/**
+ * Convolutions of few taps on long rows: with pixels in lanes, sums and features need not be turned round, which costs a
+ * good part of so few products. Forward, the sums are the same to the bit.
+ */
+export function useRows(program: Program): Program {
+  const steps = program.steps.map((step): Step => {
+    const kernel = KERNELS[step.kernel];
+    return kernel && isWorthRows(step) ? { ...step, kernel } : step;
+  });
+  return { ...program, steps };
+}
+
+const KERNELS: Readonly<Record<string, string>> = { conv2d: 'conv2d_rows', conv2d_wgrad: 'conv2d_rows_wgrad' };
+/** Products of a result for which turning it round weighs. */
+const FEW_TAPS = 128;
+/** Numbers of an image with its frame that leave features room in the first-level cache. */
+const SMALL_IMAGE = 8192;
+/** Lanes of the widest vectors, and the part of them that rows must fill. */
+const [LANES, FULL] = [16, 0.75];
+
+function isWorthRows({ kernel, inputs, outputs, attributes }: Step): boolean {
+  const gradient = kernel === 'conv2d_wgrad';
+  const [weight, features] = gradient ? [outputs[0], inputs[1]] : [inputs[1], outputs[0]];
+  if (!weight || !features) return false;
+  const [, channels, kernelH, kernelW] = weight.shape as [number, number, number, number];
+  const [, , height, width] = features.shape as [number, number, number, number];
+  const { strideH, strideW, dilationH, dilationW } = attributes;
+  if (strideH !== 1 || strideW !== 1 || channels * kernelH * kernelW > FEW_TAPS) return false;
+  if (width < FULL * LANES * Math.ceil(width / LANES)) return false;
+  const image = channels * (height + kernelH - 1) * (width + kernelW - 1);
+  return !gradient || (dilationH === 1 && dilationW === 1 && image <= SMALL_IMAGE);
+}

@@ -1,0 +1,76 @@
+/** One convolution as a net, by the kernels that passes take for it and by the direct ones. */
+import { compile, conv2d, graph, input, type Graph, type Tensor } from '../../lib/index.js';
+import { lower } from '../../lib/lower.js';
+import { optimize, type Passes } from '../../lib/passes/index.js';
+import type { Step } from '../../lib/program.js';
+import { random } from './ops.js';
+
+export interface Case {
+  readonly images: number;
+  readonly groups: number;
+  readonly channels: number;
+  readonly filters: number;
+  readonly extent: readonly [number, number];
+  readonly taps: number | readonly [number, number];
+  readonly stride?: number;
+  readonly dilation?: number;
+  readonly pad: readonly [number, number];
+  readonly bias: boolean;
+  readonly seed: number;
+}
+
+function netOf({
+  groups,
+  channels,
+  filters,
+  extent,
+  taps,
+  stride = 1,
+  pad,
+  dilation = 1,
+  bias,
+  images,
+}: Case): Graph<'x', 'y'> {
+  return graph(
+    { x: input([groups * channels, ...extent]) },
+    // Without a ReLU, whose slope jumps where the two algorithms round to different sides of zero.
+    ({ x }) => ({
+      y: conv2d(x, { name: 'conv', filters: groups * filters, kernel: taps, stride, pad, dilation, groups, bias }),
+    }),
+    { batch: images },
+  );
+}
+
+/** The result, and the gradients of everything that goes in. */
+export async function run(one: Case, passes: Passes, threads = 2): Promise<Tensor[]> {
+  const net = netOf(one);
+  const { images, groups, channels, filters, extent, seed } = one;
+  const model = await compile(net, { passes, threads });
+  try {
+    await model.load({ 'conv.weight': random(net.parameters[0]!.shape, seed + 1) });
+    if (one.bias) await model.load({ 'conv.bias': random([groups * filters], seed + 2) });
+    const x = random([images, groups * channels, ...extent], seed);
+    const dy = random([images, ...net.outputs.y.shape.slice(1)], seed + 3);
+    const of = ['x', ...net.parameters.map((p) => p.name)];
+    const { outputs, gradients } = await model.backward({ x }, { of, from: { [net.outputs.y.name]: dy } });
+    return [outputs.y, ...of.map((name) => gradients[name]!)];
+  } finally {
+    model.dispose();
+  }
+}
+
+export const kernels = (one: Case): string[] => steps(one).map((step) => step.kernel);
+
+export function steps(one: Case): readonly Step[] {
+  const net = netOf(one);
+  const gradients = [net.inputs.x, net.value('conv.weight')];
+  const { program } = lower(net, {
+    batch: one.images,
+    phase: 'train',
+    fetch: [net.outputs.y],
+    gradients,
+    seeds: [net.outputs.y],
+  });
+  const { prologue, steps } = optimize(program, { passes: 'all', precision: 'float32' });
+  return [...prologue, ...steps];
+}
