@@ -18,11 +18,12 @@ struct LrnMaxPool {
 
   explicit LrnMaxPool(Prepare& step)
       : x(step.in(0)), y(step.out(0)), code(step.out(1)), lrn(step, x), pool(step, x, y) {
-    constexpr int64_t kPixels = 1024;  // of a channel; four of them are on their way
+    // Whole planes follow each other in memory, which then comes by itself; small parts of few images keep all threads.
+    const int64_t pixels = lrn.images < 4 * step.threads() ? 1024 : 4096;  // of a channel; four are on their way
     const int64_t outputs = pool.planes * pool.oh * pool.ow;
     step.expect(holds(y, outputs) && may_hold(code, outputs, DType::u8) && pool.kernel_h * pool.kernel_w <= 256,
                 "a maximum and a code for every window");
-    const int64_t rows = (kPixels / pool.w - pool.kernel_h) / pool.stride_h + 1;
+    const int64_t rows = (pixels / pool.w - pool.kernel_h) / pool.stride_h + 1;
     band = rows < 1 ? 1 : rows < pool.oh ? rows : pool.oh;
     bands = (pool.oh + band - 1) / band;
     step.scratch(static_cast<size_t>(step.threads() * LrnShape::kTogether * line()) * sizeof(float));
