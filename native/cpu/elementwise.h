@@ -2,6 +2,7 @@
 #pragma once
 
 #include "../kernels/checks.h"
+#include "past_caches.h"
 
 /// The iterations of the next loop do not depend on each other, even where the result is written over an input.
 #if defined(__clang__)
@@ -32,26 +33,55 @@ struct Elementwise {
 
   void run(const Run& run) const {
     const Elementwise self = *this;
-    for_slices(run.threads, n, kElementGrain, [self](int64_t begin, int64_t end) { self.slice(begin, end); });
+    const bool past = leaves_caches(n) && !in_place();
+    for_slices(run.threads, n, kElementGrain, [self, past](int64_t begin, int64_t end) {
+      if (past) {
+        self.slice_past(begin, end);
+      } else {
+        self.slice(begin, end, self.y + begin);
+      }
+    });
   }
 
  private:
-  CORTADO_INLINE void slice(int64_t begin, int64_t end) const {
+  CORTADO_INLINE bool in_place() const {
+    for (const float* x : in) {
+      if (x == y) return true;
+    }
+    return false;
+  }
+
+  /// Elements [begin, end), past the caches by way of the first of them.
+  CORTADO_INLINE void slice_past(int64_t begin, int64_t end) const {
+    constexpr int64_t kBlock = 1024;
+    alignas(sizeof(Vf)) float block[kBlock];
+    // The first block ends where one of y's vectors begins.
+    int64_t next = begin + to_next_vector(y + begin);
+    for (int64_t i = begin; i < end; i = next, next += kBlock) {
+      if (next > end) next = end;
+      slice(i, next, block);
+      copy_past(y + i, block, next - i);
+    }
+    stream_end();
+  }
+
+  /// Elements [begin, end), to `to` and what follows.
+  CORTADO_INLINE void slice(int64_t begin, int64_t end, float* to) const {
     const F formula = f;
-    float* const to = y;
-    const float* const a = in[0];
+    const int64_t n = end - begin;
+    const float* const a = in[0] + begin;
     if constexpr (F::kInputs == 1) {
       CORTADO_INDEPENDENT
-      for (int64_t i = begin; i < end; ++i) to[i] = formula(a[i]);
+      for (int64_t i = 0; i < n; ++i) to[i] = formula(a[i]);
     } else if constexpr (F::kInputs == 2) {
-      const float* const b = in[1];
+      const float* const b = in[1] + begin;
       CORTADO_INDEPENDENT
-      for (int64_t i = begin; i < end; ++i) to[i] = formula(a[i], b[i]);
+      for (int64_t i = 0; i < n; ++i) to[i] = formula(a[i], b[i]);
     } else {
       static_assert(F::kInputs == 3);
-      const float *const b = in[1], *const c = in[2];
+      const float *const b = in[1] + begin, *const c = in[2] + begin;
       CORTADO_INDEPENDENT
-      for (int64_t i = begin; i < end; ++i) to[i] = formula(a[i], b[i], c[i]);
+      for (int64_t i = 0; i < n; ++i) to[i] = formula(a[i], b[i], c[i]);
     }
   }
 };

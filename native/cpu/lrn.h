@@ -136,11 +136,13 @@ struct LrnSlope {
   /// together(c) channels, `stride` floats before the next.
   template <class Power>
   CORTADO_INLINE void enter(const Power& power, const float* dy, int64_t stride, int64_t c) const {
+    float* into[LrnShape::kTogether];
+    for (int64_t i = 0; i < shape.together(c); ++i) into[i] = term(c + i);
     shape.for_scales(x, c, n, [&](int64_t i, int64_t j, int64_t lanes, Vf own, Vf s) {
       const Scaled scaled = power(s);
       const Vf direct = load_lanes(dy + i * stride + j, lanes) * scaled.power;
       store_lanes(dx + (c + i) * shape.pixels + j, direct, lanes);
-      store(term(c + i) + j, direct * own * scaled.inverse);
+      store(into[i] + j, direct * own * scaled.inverse);
     });
   }
 

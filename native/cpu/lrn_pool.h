@@ -18,11 +18,12 @@ struct LrnMaxPool {
 
   explicit LrnMaxPool(Prepare& step)
       : x(step.in(0)), y(step.out(0)), code(step.out(1)), lrn(step, x), pool(step, x, y) {
-    constexpr int64_t kPixels = 1024;  // of a channel; four of them are on their way
+    // Whole planes follow each other in memory, which then comes by itself; small parts of few images keep all threads.
+    const int64_t pixels = lrn.images < 4 * step.threads() ? 1024 : 4096;  // of a channel; four are on their way
     const int64_t outputs = pool.planes * pool.oh * pool.ow;
     step.expect(holds(y, outputs) && may_hold(code, outputs, DType::u8) && pool.kernel_h * pool.kernel_w <= 256,
                 "a maximum and a code for every window");
-    const int64_t rows = (kPixels / pool.w - pool.kernel_h) / pool.stride_h + 1;
+    const int64_t rows = (pixels / pool.w - pool.kernel_h) / pool.stride_h + 1;
     band = rows < 1 ? 1 : rows < pool.oh ? rows : pool.oh;
     bands = (pool.oh + band - 1) / band;
     step.scratch(static_cast<size_t>(step.threads() * LrnShape::kTogether * line()) * sizeof(float));
@@ -51,19 +52,14 @@ struct LrnMaxPool {
     const WindowSpan below(last - 1, pool.h, pool.kernel_h, pool.stride_h, pool.pad_h);
     const int64_t top = above.start + above.first, n = (below.start + below.last - top) * pool.w;
     const float* from = x.f32() + image * lrn.channels * lrn.pixels + top * pool.w;
-    const Interior inner(pool);
     for (int64_t c = 0; c < lrn.channels; c += lrn.together(c)) {
       lrn.for_scales(from, c, n, [&](int64_t i, int64_t j, int64_t lanes, Vf own, Vf s) {
         store_lanes(planes + i * line() + j, own * power(s).power, lanes);
       });
       for (int64_t i = 0; i < lrn.together(c); ++i) {
-        for (int64_t oh = first; oh < last; ++oh) {
-          WindowSpan rows(oh, pool.h, pool.kernel_h, pool.stride_h, pool.pad_h);
-          rows.start -= top;
-          const int64_t at = ((image * lrn.channels + c + i) * pool.oh + oh) * pool.ow;
-          MaxRow<Stride, Width, uint8_t>{pool, planes + i * line(), rows, y.f32() + at, code ? code.u8() + at : nullptr}
-              .all(inner);
-        }
+        const int64_t at = (image * lrn.channels + c + i) * pool.oh * pool.ow;
+        MaxRows<Stride, Width, uint8_t>{pool, planes + i * line(), top, y.f32() + at, code ? code.u8() + at : nullptr}
+            .all(first, last);
       }
     }
   }
@@ -118,8 +114,8 @@ struct LrnMaxPoolGrad {
     for (int64_t c = 0; c < lrn.channels; c += lrn.together(c)) {
       for (int64_t i = 0; i < lrn.together(c); ++i) {
         const int64_t from = (image * lrn.channels + c + i) * outputs;
-        margins.copy(pool, memory, dy.f32() + from, code.u8() + from);
-        gather_plane<true>(pool, margins, memory, planes + i * pitch);
+        margins.copy(pool, memory, dy.f32() + from, code.u8() + from, 0, pool.oh);
+        gather_rows<true>(pool, margins, memory, planes + i * pitch, 0, pool.h);
       }
       slope.enter(power, planes, pitch, c);
       finished = slope.finish(finished, c + lrn.together(c));

@@ -11,49 +11,63 @@
 
 namespace cortado::CORTADO_ISA {
 
-/// A plane and the scratch that its box sums need: one padded line and planes of sums along rows.
+/// A plane and its box sums: first of each column's rows, into a plane of scratch between margins of zeros, then along
+/// the rows of that. All columns are summed before the first row is, since a load waits long for what several stores
+/// have just written.
 struct LrnBox : LrnWithinChannel {
-  int64_t pitch;
+  int64_t margin, pitch;
 
-  LrnBox(Prepare& step, const Tensor& x) : LrnWithinChannel(step, x), pitch(padded(w + kLanes)) {}
+  LrnBox(Prepare& step, const Tensor& x)
+      : LrnWithinChannel(step, x),
+        margin((half + kLanes - 1) / kLanes * kLanes),
+        pitch(2 * margin + (w + kLanes - 1) / kLanes * kLanes) {}
 
-  int64_t line_floats() const { return padded(pitch + 2 * half); }
-  int64_t plane_floats() const { return h * pitch; }
+  int64_t plane_floats() const { return padded(h * pitch); }
 
-  /// Zeroes the line's margins and returns where its middle, w values, begins.
-  float* middle(float* line) const {
-    memset(line, 0, static_cast<size_t>(line_floats()) * sizeof(float));
-    return line + half;
-  }
-
-  /// to[j] = sum of the 2 half + 1 values around line[j].
-  void sum_row(const float* line, float* to) const {
-    for (int64_t j = 0; j < w; j += kLanes) {
-      Vf total = zero();
-      for (int64_t i = 0; i <= 2 * half; ++i) total += load(line + j + i);
-      store(to + j, total);
+  /// sums = the sums of the rows around each row: add(total, row, column, lanes) adds one.
+  template <class Add>
+  CORTADO_INLINE void sum_columns(float* sums, const Add& add) const {
+    for (int64_t r = 0; r < h; ++r) {
+      const int64_t first = r > half ? r - half : 0, last = r + half < h - 1 ? r + half : h - 1;
+      for_row([&](int64_t j, int64_t lanes) {
+        Vf total = zero();
+        for (int64_t i = first; i <= last; ++i) total = add(total, i, j, lanes);
+        store(sums + r * pitch + margin + j, total);
+      });
     }
   }
+  CORTADO_INLINE void sum_squares(const float* x, float* sums) const {
+    sum_columns(sums, [&](Vf total, int64_t row, int64_t j, int64_t lanes) {
+      const Vf v = load_lanes(x + row * w + j, lanes);
+      return fma(v, v, total);
+    });
+  }
 
-  /// Sum of the rows around row r, at column j.
-  CORTADO_INLINE Vf sum_column(const float* rows, int64_t r, int64_t j) const {
-    const int64_t first = r > half ? r - half : 0, last = r + half < h - 1 ? r + half : h - 1;
+  /// Sum of the box around row r, column j.
+  CORTADO_INLINE Vf sum(const float* sums, int64_t r, int64_t j) const {
+    const float* own = sums + r * pitch + margin + j;
     Vf total = zero();
-    for (int64_t i = first; i <= last; ++i) total += load(rows + i * pitch + j);
+    for (int64_t i = -half; i <= half; ++i) total += load(own + i);
     return total;
   }
-
-  /// Sums of squares along the rows of x.
-  void square_rows(const float* x, float* line, float* rows) const {
-    float* own = middle(line);
-    for (int64_t r = 0; r < h; ++r) {
-      for (int64_t j = 0; j < w; ++j) own[j] = x[r * w + j] * x[r * w + j];
-      sum_row(line, rows + r * pitch);
-    }
+  CORTADO_INLINE Vf scale(const float* sums, int64_t r, int64_t j) const {
+    return fma(splat(factor), sum(sums, r, j), splat(1.0f));
   }
 
-  CORTADO_INLINE Vf scale(const float* rows, int64_t r, int64_t j) const {
-    return fma(splat(factor), sum_column(rows, r, j), splat(1.0f));
+  /// f(column, lanes) for the vectors of a row.
+  template <class F>
+  CORTADO_INLINE void for_row(const F& f) const {
+    for (int64_t j = 0; j < w; j += kLanes) f(j, w - j < kLanes ? w - j : int64_t{kLanes});
+  }
+
+  /// f(offset of a plane, scratch between zeros): of this thread alone, `rooms` planes of it.
+  template <class F>
+  CORTADO_INLINE void for_planes(const Run& run, int64_t rooms, const F& f) const {
+    for_numbered_slices(run.threads, planes, grain_of(h * w), [&](int thread, int64_t begin, int64_t end) {
+      float* sums = static_cast<float*>(run.scratch) + thread * rooms * plane_floats();
+      memset(sums, 0, static_cast<size_t>(plane_floats()) * sizeof(float));
+      for (int64_t p = begin; p < end; ++p) f(p * h * w, sums);
+    });
   }
 };
 
@@ -64,31 +78,25 @@ struct LrnWithin {
 
   explicit LrnWithin(Prepare& step) : x(step.in(0)), y(step.out(0)), box(step, x) {
     expect_normalized(step);
-    step.scratch(static_cast<size_t>(step.threads() * floats()) * sizeof(float));
+    step.scratch(static_cast<size_t>(step.threads() * box.plane_floats()) * sizeof(float));
   }
 
   void run(const Run& run) const {
     with_power(box.beta, [&](auto power) {
-      const int64_t pixels = box.h * box.w;
-      for_numbered_slices(run.threads, box.planes, grain_of(pixels), [&](int thread, int64_t begin, int64_t end) {
-        float* line = static_cast<float*>(run.scratch) + thread * floats();
-        for (int64_t p = begin; p < end; ++p) plane(power, x.f32() + p * pixels, line, y.f32() + p * pixels);
-      });
+      box.for_planes(run, 1, [&](int64_t at, float* sums) { plane(power, x.f32() + at, sums, y.f32() + at); });
     });
   }
 
  private:
-  int64_t floats() const { return box.line_floats() + box.plane_floats(); }
-
   template <class Power>
-  CORTADO_INLINE void plane(const Power& power, const float* from, float* line, float* to) const {
-    float* rows = line + box.line_floats();
-    box.square_rows(from, line, rows);
-    for (int64_t r = 0; r < box.h; ++r) {
-      for (int64_t j = 0; j < box.w; j += kLanes) {
-        const int64_t lanes = box.w - j < kLanes ? box.w - j : kLanes, at = r * box.w + j;
-        store_lanes(to + at, load_lanes(from + at, lanes) * power(box.scale(rows, r, j)).power, lanes);
-      }
+  CORTADO_INLINE void plane(const Power& power, const float* from, float* sums, float* to) const {
+    const LrnBox own = box;
+    own.sum_squares(from, sums);
+    for (int64_t r = 0; r < own.h; ++r) {
+      own.for_row([&](int64_t j, int64_t lanes) {
+        const int64_t at = r * own.w + j;
+        store_lanes(to + at, load_lanes(from + at, lanes) * power(own.scale(sums, r, j)).power, lanes);
+      });
     }
   }
 };
@@ -100,48 +108,40 @@ struct LrnWithinGrad {
 
   explicit LrnWithinGrad(Prepare& step) : dy(step.in(0)), x(step.in(1)), dx(step.out(0)), box(step, x) {
     expect_normalized_gradient(step);
-    step.scratch(static_cast<size_t>(step.threads() * floats()) * sizeof(float));
+    step.scratch(static_cast<size_t>(step.threads() * 2 * box.plane_floats()) * sizeof(float));
   }
 
   void run(const Run& run) const {
     with_power(box.beta, [&](auto power) {
-      const int64_t pixels = box.h * box.w;
-      for_numbered_slices(run.threads, box.planes, grain_of(pixels), [&](int thread, int64_t begin, int64_t end) {
-        float* line = static_cast<float*>(run.scratch) + thread * floats();
-        for (int64_t p = begin; p < end; ++p) {
-          const int64_t at = p * pixels;
-          plane(power, dy.f32() + at, x.f32() + at, line, dx.f32() + at);
-        }
-      });
+      box.for_planes(run, 2,
+                     [&](int64_t at, float* sums) { plane(power, dy.f32() + at, x.f32() + at, sums, dx.f32() + at); });
     });
   }
 
  private:
-  int64_t floats() const { return box.line_floats() + 2 * box.plane_floats(); }
-
   template <class Power>
-  CORTADO_INLINE void plane(const Power& power, const float* dy, const float* x, float* line, float* to) const {
-    float* rows = line + box.line_floats();
-    float* terms = rows + box.plane_floats();
-    box.square_rows(x, line, rows);
-    float* own = box.middle(line);
-    for (int64_t r = 0; r < box.h; ++r) {
-      for (int64_t j = 0; j < box.w; j += kLanes) {
-        const int64_t lanes = box.w - j < kLanes ? box.w - j : kLanes, at = r * box.w + j;
-        const Scaled scaled = power(box.scale(rows, r, j));
+  CORTADO_INLINE void plane(const Power& power, const float* dy, const float* x, float* sums, float* to) const {
+    const LrnBox own = box;
+    float* terms = sums + own.plane_floats();
+    own.sum_squares(x, sums);
+    for (int64_t r = 0; r < own.h; ++r) {
+      own.for_row([&](int64_t j, int64_t lanes) {
+        const int64_t at = r * own.w + j;
+        const Scaled scaled = power(own.scale(sums, r, j));
         const Vf direct = load_lanes(dy + at, lanes) * scaled.power;
         store_lanes(to + at, direct, lanes);
-        store_lanes(own + j, direct * load_lanes(x + at, lanes) * scaled.inverse, lanes);
-      }
-      box.sum_row(line, terms + r * box.pitch);
+        store(terms + r * own.pitch + j, direct * load_lanes(x + at, lanes) * scaled.inverse);
+      });
     }
-    const Vf factor = splat(-2 * box.factor * box.beta);
-    for (int64_t r = 0; r < box.h; ++r) {
-      for (int64_t j = 0; j < box.w; j += kLanes) {
-        const int64_t lanes = box.w - j < kLanes ? box.w - j : kLanes, at = r * box.w + j;
-        const Vf second = factor * load_lanes(x + at, lanes) * box.sum_column(terms, r, j);
-        store_lanes(to + at, load_lanes(to + at, lanes) + second, lanes);
-      }
+    own.sum_columns(
+        sums, [&](Vf total, int64_t row, int64_t j, int64_t) { return total + load(terms + row * own.pitch + j); });
+    const Vf factor = splat(-2 * own.factor * own.beta);
+    for (int64_t r = 0; r < own.h; ++r) {
+      own.for_row([&](int64_t j, int64_t lanes) {
+        const int64_t at = r * own.w + j;
+        const Vf second = factor * load_lanes(x + at, lanes);
+        store_lanes(to + at, fma(second, own.sum(sums, r, j), load_lanes(to + at, lanes)), lanes);
+      });
     }
   }
 };

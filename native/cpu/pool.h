@@ -1,158 +1,174 @@
-// Max and average pooling, forward. Outputs whose window lies inside the plane's columns are computed kLanes at a time,
-// tap by tap; those at the edges one by one.
+// Max and average pooling, forward. Outputs whose windows begin inside the plane's columns are computed kLanes at a
+// time, tap by tap; those that begin in the padding one by one.
 #pragma once
 
 #include "../kernels/window.h"
 #include "elementwise.h"
+#include "pool_taps.h"
 #include "reduce_planes.h"
-#include "simd.h"
 #include "slices.h"
 
 namespace cortado::CORTADO_ISA {
 
-template <int Stride, int... I>
-CORTADO_INLINE Vf every(Vf a, Vf b, Lanes<I...>) {
-  return shuffle<(Stride * I < kLanes ? Stride * I : Stride * I + 1)...>(a, b);
+/// The first column of the output whose window begins inside the plane's columns.
+CORTADO_INLINE int64_t first_inside(const PoolShape& s) {
+  const int64_t first = (s.pad_w + s.stride_w - 1) / s.stride_w;
+  return first < s.ow ? first : s.ow;
 }
 
-/// p[0], p[stride], p[2 stride] ... of the first n lanes; reads nothing beyond the last of them. Stride 0: any other.
-template <int Stride>
-CORTADO_INLINE Vf load_strided(const float* p, int64_t stride, int64_t n) {
-  if constexpr (Stride == 1) {
-    return load_lanes(p, n);
-  } else if constexpr (Stride == 2) {
-    // The second vector overlaps the first by one element, so that it ends where the last lane's does.
-    const int64_t reach = 2 * n - 1;
-    if (n == kLanes) return every<2>(load(p), load(p + kLanes - 1), AllLanes{});
-    const Vf a = load_part(p, reach < kLanes ? reach : kLanes);
-    if (reach <= kLanes) return every<2>(a, a, AllLanes{});
-    return every<2>(a, load_part(p + kLanes - 1, reach - kLanes + 1), AllLanes{});
-  } else {
-    return gather(p, min(iota(), splat(static_cast<int32_t>(n - 1))) * splat(static_cast<int32_t>(stride)));
-  }
+/// The windows of outputs [ow, ow + n), which all begin inside.
+CORTADO_INLINE Windows windows_of(const PoolShape& s, int64_t ow, int64_t n, float outside) {
+  return {n, s.stride_w, s.kernel_w, s.w + s.pad_w - ow * s.stride_w, splat(outside)};
 }
 
-/// p[0], p[2] ..., p[1], p[3] ... and p[2], p[4] ...: the three taps of n windows, from half the loads.
-template <int... I>
-CORTADO_INLINE void load_pairs(const float* p, int64_t n, Vf (&tap)[3], Lanes<I...>) {
-  const int64_t reach = 2 * n + 1;
-  const bool whole = n == kLanes;
-  const Vf a = reach >= kLanes ? load(p) : load_part(p, reach);
-  const Vf b = whole ? load(p + kLanes) : reach > kLanes ? load_part(p + kLanes, reach - kLanes) : zero();
-  const Vf last = whole ? load(p + kLanes + 1) : zero();  // its last lane is p[2 kLanes]
-  tap[0] = shuffle<(2 * I)...>(a, b);
-  tap[1] = shuffle<(2 * I + 1)...>(a, b);
-  tap[2] = shuffle<(I + 1 < kLanes ? I + 1 : 2 * kLanes - 1)...>(tap[0], last);
-}
-
-/// f(column, numbers) for the taps of n windows that begin `stride` apart in a row.
-template <int Stride, int Width, class F>
-CORTADO_INLINE void each_tap(const float* row, int64_t stride, int64_t width, int64_t n, const F& f) {
-  if constexpr (Stride == 2 && Width == 3) {
-    Vf tap[3];
-    load_pairs(row, n, tap, AllLanes{});
-#pragma GCC unroll 3
-    for (int c = 0; c < 3; ++c) f(int64_t{c}, tap[c]);
-  } else {
-#pragma GCC unroll 3
-    for (int64_t c = 0; c < (Width > 0 ? Width : width); ++c) f(c, load_strided<Stride>(row + c, stride, n));
-  }
-}
-
-using Bytes = uint8_t __attribute__((vector_size(kLanes)));
-
-CORTADO_INLINE void store_codes(uint8_t* p, Vi v, int64_t n) {
-  const Bytes bytes = __builtin_convertvector(v, Bytes);
-  if (n == kLanes) {
-    memcpy(p, &bytes, kLanes);
-  } else {
-    for (int64_t i = 0; i < n; ++i) p[i] = bytes[i];
-  }
-}
-CORTADO_INLINE void store_codes(int32_t* p, Vi v, int64_t n) {
-  if (n == kLanes) {
-    store(p, v);
-  } else {
-    store_part(p, v, n);
-  }
-}
-
-CORTADO_INLINE Vi load_codes(const uint8_t* p, int64_t n) {
-  Bytes bytes{};
-  if (n == kLanes) {
-    memcpy(&bytes, p, kLanes);
-  } else {
-    for (int64_t i = 0; i < n; ++i) bytes[i] = p[i];
-  }
-  return __builtin_convertvector(bytes, Vi);
-}
-CORTADO_INLINE Vi load_codes(const int32_t* p, int64_t n) { return n == kLanes ? load(p) : load_part(p, n); }
-
-/// Columns [first, last) of the output whose windows lie inside the plane's columns.
-struct Interior {
-  int64_t first, last;
-  explicit Interior(const PoolShape& s) {
-    const int64_t room = s.w + s.pad_w - s.kernel_w;
-    last = room < 0 ? 0 : room / s.stride_w + 1;
-    if (last > s.ow) last = s.ow;
-    first = (s.pad_w + s.stride_w - 1) / s.stride_w;
-    if (first > last) first = last;
-  }
-};
-
-/// The largest element of each window and its code, kernel_w * row + column of the tap within the unclipped window: the
-/// first in row-major order wins, a NaN loses to every number.
+/// Rows of one plane's maxima and their codes, kernel_w * row + column of the tap within the unclipped window: the
+/// first in row-major order wins, a NaN loses to every number. x is the plane from its row `top` on; y and code, which
+/// may be null, are the plane's outputs.
 template <int Stride, int Width, class Code>
-struct MaxRow {
-  const PoolShape& s;
-  const float* x;  // plane
-  WindowSpan rows;
-  float* y;    // row, or null
-  Code* code;  // row, or null
+struct MaxRows {
+  PoolShape s;
+  const float* x;
+  int64_t top;
+  float* y;
+  Code* code;
 
-  /// All outputs of the row.
-  void all(const Interior& inner) const {
-    const bool some = inner.last - inner.first >= 2;
-    const int64_t first = some ? inner.first : s.ow, last = some ? inner.last : s.ow;
-    for (int64_t ow = 0; ow < first; ++ow) edge(ow);
-    inside(first, last);
-    for (int64_t ow = last; ow < s.ow; ++ow) edge(ow);
-  }
-
-  void inside(int64_t begin, int64_t end) const {
-    for (int64_t ow = begin; ow < end; ow += kLanes) {
-      const int64_t n = end - ow < kLanes ? end - ow : kLanes;
-      Vf best = splat(-HUGE_VALF);
-      Vi at = splat(static_cast<int32_t>(rows.first * s.kernel_w));
-      for (int64_t r = rows.first; r < rows.last; ++r) {
-        const float* row = x + (rows.start + r) * s.w + ow * s.stride_w - s.pad_w;
-        each_tap<Stride, Width>(row, s.stride_w, s.kernel_w, n, [&](int64_t c, Vf v) {
-          const Vi more = v > best;
-          best = select(more, v, best);
-          if (code) at = select(more, splat(static_cast<int32_t>(r * s.kernel_w + c)), at);
-        });
-      }
-      if (y) store_lanes(y + ow, best, n);
-      if (code) store_codes(code + ow, at, n);
+  void all(int64_t first, int64_t last) const {
+    const int64_t inside = first_inside(s);
+    for (int64_t oh = first; oh < last; ++oh) {
+      for (int64_t ow = 0; ow < inside; ++ow) one(span(oh), oh, ow);
     }
+    for (int64_t ow = inside; ow < s.ow; ow += kLanes) columns(first, last, ow);
   }
 
   /// One output; returns the index of its maximum in the plane.
-  int64_t edge(int64_t ow) const {
+  int64_t one(const WindowSpan& rows, int64_t oh, int64_t ow) const {
     const WindowSpan columns(ow, s.w, s.kernel_w, s.stride_w, s.pad_w);
     float best = -HUGE_VALF;
     int64_t r_best = rows.first, c_best = columns.first;
     for (int64_t r = rows.first; r < rows.last; ++r) {
-      const float* row = x + (rows.start + r) * s.w + columns.start;
+      const float* from = row(rows, r) + s.pad_w + columns.start;
       for (int64_t c = columns.first; c < columns.last; ++c) {
-        if (!(row[c] > best)) continue;
-        best = row[c];
+        if (!(from[c] > best)) continue;
+        best = from[c];
         r_best = r, c_best = c;
       }
     }
-    if (y) y[ow] = best;
-    if (code) code[ow] = static_cast<Code>(r_best * s.kernel_w + c_best);
+    if (y) y[oh * s.ow + ow] = best;
+    if (code) code[oh * s.ow + ow] = static_cast<Code>(r_best * s.kernel_w + c_best);
     return (rows.start + r_best) * s.w + columns.start + c_best;
+  }
+
+  CORTADO_INLINE WindowSpan span(int64_t oh) const { return {oh, s.h, s.kernel_h, s.stride_h, s.pad_h}; }
+
+ private:
+  struct Larger {
+    CORTADO_INLINE Vf operator()(Vf v, Vf best) const { return max(v, best); }
+  };
+
+  /// Whether a vector holds a row of the plane, and two of the output.
+  CORTADO_INLINE bool two_fit() const {
+    return Stride == 2 && Width == 3 && s.pad_w == 0 && s.w <= kLanes && 2 * s.ow <= kLanes;
+  }
+  /// Whether all rows of the window are inside, and the compiler knows how many they are.
+  CORTADO_INLINE bool whole(int64_t oh) const {
+    const int64_t start = oh * s.stride_h - s.pad_h;
+    return Width > 0 && s.kernel_h == Width && start >= 0 && start + Width <= s.h;
+  }
+  /// The row of the plane that the window's row r lies in, from the first tap of output column 0 on.
+  CORTADO_INLINE const float* row(const WindowSpan& rows, int64_t r) const {
+    return x + (rows.start - top + r) * s.w - s.pad_w;
+  }
+  template <int Rows>
+  CORTADO_INLINE RowsOf<Rows, Larger> joined(const WindowSpan& rows, int64_t column) const {
+    return {row(rows, rows.first) + column, rows.last - rows.first, s.w, splat(-HUGE_VALF), Larger{}};
+  }
+
+  /// At most kLanes columns of the outputs, from row to row.
+  void columns(int64_t first, int64_t last, int64_t ow) const {
+    const MaxRows own = *this;  // a copy that no stored byte can be part of: what is computed from it stays so
+    const Windows windows = windows_of(s, ow, s.ow - ow < kLanes ? s.ow - ow : kLanes, -HUGE_VALF);
+    for (int64_t oh = first; oh < last; ++oh) {
+      if (!own.whole(oh)) {
+        own.template some<0>(windows, oh, ow);
+      } else if (own.two_fit() && oh + 1 < last && own.whole(oh + 1)) {
+        own.both(windows, oh++);
+      } else {
+        own.template some<Width>(windows, oh, ow);
+      }
+    }
+  }
+
+  /// Outputs of one row, from column ow on.
+  template <int Rows>
+  CORTADO_INLINE void some(const Windows& windows, int64_t oh, int64_t ow) const {
+    const int64_t at = oh * s.ow + ow, column = ow * s.stride_w;
+    const WindowSpan rows = span(oh);
+    if (!code) return store_part(y + at, largest(windows, joined<Rows>(rows, column)), windows.n);
+    const Largest best = coded<Rows>(
+        rows, windows, [&](int64_t r) __attribute__((always_inline)) { return RowOf{row(rows, r) + column}; });
+    if (y) store_part(y + at, best.value, windows.n);
+    store_part(code + at, best.code, windows.n);
+  }
+
+  /// All outputs of two whole rows.
+  CORTADO_INLINE void both(const Windows& windows, int64_t oh) const {
+    if constexpr (Stride == 2 && Width == 3) {
+      const int64_t at = oh * s.ow;
+      const WindowSpan upper = span(oh), lower = span(oh + 1);
+      if (!code) {
+        const Both<RowsOf<Width, Larger>> rows{joined<Width>(upper, 0), joined<Width>(lower, 0)};
+        return put(at, largest(windows, rows));
+      }
+      const Largest best = coded<Width>(upper, windows, [&](int64_t r) __attribute__((always_inline)) {
+        return Both<RowOf>{{row(upper, r)}, {row(lower, r)}};
+      });
+      if (y) put(at, best.value);
+      store_part(code + at, best.code, s.ow);
+      store_part(code + at + s.ow, bits(rotate<kLanes / 2>(from_bits(best.code), AllLanes{})), s.ow);
+    }
+  }
+  CORTADO_INLINE void put(int64_t at, Vf two) const {
+    store_part(y + at, two, s.ow);
+    store_part(y + at + s.ow, rotate<kLanes / 2>(two, AllLanes{}), s.ow);
+  }
+
+  template <class Row>
+  CORTADO_INLINE static Vf largest(const Windows& windows, const Row& rows) {
+    Vf best = windows.outside;
+    each_tap<Stride, Width>(rows, windows, [&](int, Vf v) { best = max(v, best); });
+    return best;
+  }
+
+  struct Largest {
+    Vf value;
+    Vi code;
+    CORTADO_INLINE void join(Vf v, Vi tap) {
+      const Vi more = v > value;
+      value = select(more, v, value);
+      code = select(more, tap, code);
+    }
+    CORTADO_INLINE void join(const Largest& other) { join(other.value, other.code); }
+  };
+  template <int Rows, class RowAt>
+  CORTADO_INLINE Largest coded(const WindowSpan& rows, const Windows& windows, const RowAt& row_at) const {
+    const int width = Width > 0 ? Width : static_cast<int>(s.kernel_w);
+    // Each row by itself first: nine comparisons that wait for each other would take longer than all the rest.
+    const auto largest_of = [&](int r) __attribute__((always_inline)) {
+      Largest own{windows.outside, splat(r * width)};
+      each_tap<Stride, Width>(row_at(r), windows,
+                              [&](int c, Vf v) __attribute__((always_inline)) { own.join(v, splat(r * width + c)); });
+      return own;
+    };
+    if constexpr (Rows > 0) {
+      Largest best = largest_of(0);
+#pragma GCC unroll 3
+      for (int r = 1; r < Rows; ++r) best.join(largest_of(r));
+      return best;
+    } else {
+      Largest best = largest_of(static_cast<int>(rows.first));
+      for (int r = static_cast<int>(rows.first) + 1; r < rows.last; ++r) best.join(largest_of(r));
+      return best;
+    }
   }
 };
 
@@ -187,26 +203,26 @@ struct MaxPool {
  private:
   template <class Code>
   void planes(const Run& run, Code* codes) const {
+    const int64_t pixels = shape.h * shape.w, outputs = shape.oh * shape.ow;
     with_window(shape, [&]<int Stride, int Width>(Lanes<Stride, Width>) {
-      for_slices(run.threads, shape.planes, grain_of(shape.h * shape.w), [&](int64_t begin, int64_t end) {
-        for (int64_t p = begin; p < end; ++p) plane<Stride, Width>(p, codes);
+      for_slices(run.threads, shape.planes, grain_of(pixels), [&](int64_t begin, int64_t end) {
+        for (int64_t p = begin; p < end; ++p) {
+          const MaxRows<Stride, Width, Code> rows{shape, x.f32() + p * pixels, 0, y ? y.f32() + p * outputs : nullptr,
+                                                  codes ? codes + p * outputs : nullptr};
+          if (mask) {
+            indices(rows, mask.f32() + p * outputs);
+          } else {
+            rows.all(0, shape.oh);
+          }
+        }
       });
     });
   }
 
-  template <int Stride, int Width, class Code>
-  void plane(int64_t p, Code* codes) const {
-    const Interior inner(shape);
+  template <class Rows>
+  void indices(const Rows& rows, float* to) const {
     for (int64_t oh = 0; oh < shape.oh; ++oh) {
-      const int64_t at = (p * shape.oh + oh) * shape.ow;
-      const MaxRow<Stride, Width, Code> row{shape, x.f32() + p * shape.h * shape.w,
-                                            WindowSpan(oh, shape.h, shape.kernel_h, shape.stride_h, shape.pad_h),
-                                            y ? y.f32() + at : nullptr, codes ? codes + at : nullptr};
-      if (mask) {
-        for (int64_t ow = 0; ow < shape.ow; ++ow) mask.f32()[at + ow] = static_cast<float>(row.edge(ow));
-        continue;
-      }
-      row.all(inner);
+      for (int64_t ow = 0; ow < shape.ow; ++ow) *to++ = static_cast<float>(rows.one(rows.span(oh), oh, ow));
     }
   }
 };
@@ -234,32 +250,49 @@ struct AveragePool {
   }
 
  private:
+  struct Sum {
+    CORTADO_INLINE Vf operator()(Vf v, Vf total) const { return v + total; }
+  };
+
   template <int Stride, int Width>
   void plane(const float* from, float* to) const {
-    const Interior inner(shape);
-    for (int64_t oh = 0; oh < shape.oh; ++oh, to += shape.ow) {
+    const int64_t inside = first_inside(shape);
+    for (int64_t oh = 0; oh < shape.oh; ++oh) {
       const WindowSpan rows(oh, shape.h, shape.kernel_h, shape.stride_h, shape.pad_h);
-      for (int64_t ow = 0; ow < inner.first; ++ow) to[ow] = edge(from, rows, ow);
-      inside<Stride, Width>(from, rows, to, inner);
-      for (int64_t ow = inner.last; ow < shape.ow; ++ow) to[ow] = edge(from, rows, ow);
+      for (int64_t ow = 0; ow < inside; ++ow) to[oh * shape.ow + ow] = one(from, rows, ow);
     }
+    for (int64_t ow = inside; ow < shape.ow; ow += kLanes) columns<Stride, Width>(from, to, ow);
   }
 
+  /// At most kLanes columns of the outputs, from row to row.
   template <int Stride, int Width>
-  void inside(const float* from, const WindowSpan& rows, float* to, const Interior& inner) const {
-    const Vf size = splat(static_cast<float>(rows.extent * shape.kernel_w));
-    for (int64_t ow = inner.first; ow < inner.last; ow += kLanes) {
-      const int64_t n = inner.last - ow < kLanes ? inner.last - ow : kLanes;
-      Vf total = zero();
-      for (int64_t r = rows.first; r < rows.last; ++r) {
-        const float* row = from + (rows.start + r) * shape.w + ow * shape.stride_w - shape.pad_w;
-        each_tap<Stride, Width>(row, shape.stride_w, shape.kernel_w, n, [&](int64_t, Vf v) { total += v; });
-      }
-      store_lanes(to + ow, total / size, n);
+  void columns(const float* from, float* to, int64_t ow) const {
+    const PoolShape s = shape;
+    const int64_t column = ow * s.stride_w - s.pad_w;
+    const Windows windows = windows_of(s, ow, s.ow - ow < kLanes ? s.ow - ow : kLanes, 0);
+    // The last windows may reach beyond the padding: what does counts in no extent.
+    const Vi left = splat(static_cast<int32_t>(s.w + s.pad_w - column)) - iota() * static_cast<int32_t>(s.stride_w);
+    const Vf width = to_float(min(left, splat(static_cast<int32_t>(s.kernel_w))));
+    for (int64_t oh = 0; oh < s.oh; ++oh) {
+      const WindowSpan rows(oh, s.h, s.kernel_h, s.stride_h, s.pad_h);
+      const float* first = from + (rows.start + rows.first) * s.w + column;
+      const Vf size = width * static_cast<float>(rows.extent);
+      const int64_t count = rows.last - rows.first;
+      const Vf total = Width > 0 && count == Width
+                           ? sum_of_taps<Stride, Width>(RowsOf<Width, Sum>{first, count, s.w, zero(), Sum{}}, windows)
+                           : sum_of_taps<Stride, Width>(RowsOf<0, Sum>{first, count, s.w, zero(), Sum{}}, windows);
+      store_part(to + oh * s.ow + ow, total / size, windows.n);
     }
   }
 
-  float edge(const float* from, const WindowSpan& rows, int64_t ow) const {
+  template <int Stride, int Width, class Rows>
+  CORTADO_INLINE static Vf sum_of_taps(const Rows& rows, const Windows& windows) {
+    Vf total = zero();
+    each_tap<Stride, Width>(rows, windows, [&](int, Vf v) __attribute__((always_inline)) { total += v; });
+    return total;
+  }
+
+  float one(const float* from, const WindowSpan& rows, int64_t ow) const {
     const WindowSpan columns(ow, shape.w, shape.kernel_w, shape.stride_w, shape.pad_w);
     float total = 0;
     for (int64_t r = rows.first; r < rows.last; ++r) {

@@ -10,83 +10,88 @@
 namespace cortado::CORTADO_ISA {
 
 /// One plane of dy between margins, so that windows that do not exist read as zero: row oh, column ow is at
-/// (oh * pitch + margin + ow). Codes lie behind it the same way, as int32; -1 is no tap.
+/// (oh * pitch + kMargin + ow). Codes lie behind it the same way, as int32; -1 is no tap. Rows begin at a vector's
+/// place, so that most loads touch one line of the cache.
 struct Margins {
-  int64_t margin, pitch, floats;
+  static constexpr int64_t kMargin = kLanes < 8 ? 8 : kLanes;  // (kernel_w - 1) / stride_w is less
+  int64_t pitch, floats;
   explicit Margins(const PoolShape& s)
-      : margin((s.kernel_w - 1) / s.stride_w),
-        pitch(margin + (s.w - 1 + s.pad_w) / s.stride_w + 1 + kLanes),
-        floats(padded(s.oh * pitch)) {
-    if (pitch < margin + s.ow) pitch = margin + s.ow, floats = padded(s.oh * pitch);
-  }
+      : pitch(kMargin + vectors(more((s.w - 1 + s.pad_w) / s.stride_w + 1, s.ow)) + kLanes),
+        floats(padded(s.oh * pitch)) {}
 
   void clear(float* memory) const {
     memset(memory, 0, static_cast<size_t>(floats) * sizeof(float));
     memset(memory + floats, 0xff, static_cast<size_t>(floats) * sizeof(float));
   }
 
-  /// Brings a plane of dy and its codes in.
+  /// Brings rows [first, last) of a plane of dy and its codes in.
   template <class Code>
-  void copy(const PoolShape& s, float* memory, const float* from, const Code* codes) const {
+  void copy(const PoolShape& s, float* memory, const float* from, const Code* codes, int64_t first,
+            int64_t last) const {
     auto* wide = reinterpret_cast<int32_t*>(memory + floats);
-    for (int64_t oh = 0; oh < s.oh; ++oh) {
-      const int64_t to = oh * pitch + margin, at = oh * s.ow;
-      for (int64_t ow = 0; ow < s.ow; ow += kLanes) {
-        const int64_t n = s.ow - ow < kLanes ? s.ow - ow : kLanes;
-        store_lanes(memory + to + ow, load_lanes(from + at + ow, n), n);
-        const Vi tap = load_codes(codes + at + ow, n);
-        n == kLanes ? store(wide + to + ow, tap) : store_part(wide + to + ow, tap, n);
-      }
-    }
-  }
-};
-
-/// One plane of dx, gathered. `dy` and `code` have margins; `line` holds a row of dx, over-long on both sides.
-template <int Stride, int Width, bool kMax>
-struct PoolGather {
-  const PoolShape& s;
-  const Margins& margins;
-  const float* dy;
-  const int32_t* code;
-  float* line;
-
-  void plane(float* dx) const {
-    for (int64_t h = 0; h < s.h; ++h) {
-      const int64_t reach = h + s.pad_h;
-      const int64_t first = reach < s.kernel_h ? 0 : (reach - s.kernel_h) / s.stride_h + 1;
-      const int64_t end = reach / s.stride_h + 1 < s.oh ? reach / s.stride_h + 1 : s.oh;
-      row(reach, first, end);
-      float* to = dx + h * s.w;
-      for (int64_t j = 0; j < s.w; j += kLanes) {
-        store_lanes(to + j, load(line + s.pad_w + j), s.w - j < kLanes ? s.w - j : kLanes);
+    const int64_t width = s.ow, step = pitch;
+    for (int64_t ow = 0; ow < width; ow += kLanes) {
+      const int64_t n = width - ow < kLanes ? width - ow : kLanes;
+      for (int64_t oh = first; oh < last; ++oh) {
+        const int64_t to = oh * step + kMargin + ow, at = oh * width + ow;
+        store_part(memory + to, load_part(from + at, n), n);
+        store_part(wide + to, load_part(codes + at, n), n);
       }
     }
   }
 
  private:
-  /// Columns Stride * j + phase of the padded row `reach`, from the outputs [first, end).
-  CORTADO_INLINE void row(int64_t reach, int64_t first, int64_t end) const {
-    const int64_t columns = (s.w - 1 + s.pad_w) / Stride + 1;
-    for (int64_t j = 0; j < columns; j += kLanes) {
+  static CORTADO_INLINE int64_t more(int64_t a, int64_t b) { return a > b ? a : b; }
+  static CORTADO_INLINE int64_t vectors(int64_t n) { return (n + kLanes - 1) / kLanes * kLanes; }
+};
+
+/// One plane of dx, gathered. `dy` and `code` have margins. Shift: pad_w modulo Stride, by which the columns of the
+/// plane lie behind those of the windows.
+template <int Stride, int Width, int Shift, bool kMax>
+struct PoolGather {
+  PoolShape s;
+  Margins margins;
+  const float* dy;
+  const int32_t* code;
+
+  /// Rows [begin, end), to dx and what follows.
+  void rows(float* dx, int64_t begin, int64_t end) const {
+    for (int64_t j = 0; j < s.w; j += Stride * kLanes) columns(dx + j, j, begin, end);
+  }
+
+ private:
+  /// Stride vectors of columns, from column `at` of the plane on.
+  void columns(float* dx, int64_t at, int64_t begin, int64_t end) const {
+    const PoolGather own = *this;
+    const int64_t column = Margins::kMargin + at / Stride + s.pad_w / Stride;
+    for (int64_t h = begin; h < end; ++h, dx += own.s.w) {
+      const int64_t reach = h + own.s.pad_h, stride = own.s.stride_h == Stride ? Stride : own.s.stride_h;
+      const int64_t first = reach < own.s.kernel_h ? 0 : (reach - own.s.kernel_h) / stride + 1;
+      const int64_t last = reach / stride + 1 < own.s.oh ? reach / stride + 1 : own.s.oh;
       Vf sums[Stride] = {};
-      for (int64_t oh = first; oh < end; ++oh) {
-        const int64_t at = oh * margins.pitch + margins.margin + j;
-        const auto tap = static_cast<int32_t>((reach - oh * s.stride_h) * s.kernel_w);
-#pragma GCC unroll 3
-        for (int c = 0; c < (Width > 0 ? Width : static_cast<int>(s.kernel_w)); ++c) {
-          const Vf value = load(dy + at - c / Stride);
-          if constexpr (kMax) {
-            sums[c % Stride] += from_bits(bits(value) & (load(code + at - c / Stride) == splat(tap + c)));
-          } else {
-            sums[c % Stride] += value;
-          }
-        }
+      for (int64_t oh = first; oh < last; ++oh) {
+        own.add(sums, oh * own.margins.pitch + column, (reach - oh * stride) * own.s.kernel_w);
       }
       if constexpr (Stride == 1) {
-        store(line + j, sums[0]);
+        store_part(dx, sums[0], as_lanes(own.s.w - at));
       } else {
-        store(line + 2 * j, interleave<0>(sums[0], sums[1], AllLanes{}));
-        store(line + 2 * j + kLanes, interleave<1>(sums[0], sums[1], AllLanes{}));
+        store_part(dx, interleave<0>(sums[0], sums[1], AllLanes{}), as_lanes(own.s.w - at));
+        store_part(dx + kLanes, interleave<1>(sums[0], sums[1], AllLanes{}), as_lanes(own.s.w - at - kLanes));
+      }
+    }
+  }
+
+  /// Adds what a row of outputs gives by its windows' taps from `tap` on.
+  CORTADO_INLINE void add(Vf (&sums)[Stride], int64_t at, int64_t tap) const {
+#pragma GCC unroll 3
+    for (int c = 0; c < (Width > 0 ? Width : static_cast<int>(s.kernel_w)); ++c) {
+      const int64_t from = at + (c % Stride < Shift ? 1 : 0) - c / Stride;
+      Vf& sum = sums[(c + Stride - Shift) % Stride];
+      if constexpr (kMax) {
+        const Vi own = load(code + from) == splat(static_cast<int32_t>(tap) + c);
+        sum = select(own, sum + load(dy + from), sum);
+      } else {
+        sum += load(dy + from);
       }
     }
   }
@@ -95,17 +100,19 @@ struct PoolGather {
 /// Whether gathering pays: every column of dx looks at kernel_w / stride_w outputs.
 CORTADO_INLINE bool gathers(const PoolShape& s) { return s.stride_w <= 2 && s.kernel_w <= 8 && s.oh * s.ow > 1; }
 
-/// Floats per thread: dy (and codes) with margins, and a row of dx.
-CORTADO_INLINE int64_t gather_floats(const PoolShape& s, bool max) {
-  return (max ? 2 : 1) * Margins(s).floats + padded(s.w + s.pad_w + 4 * kLanes);
-}
+/// Floats per thread: dy (and codes) with margins.
+CORTADO_INLINE int64_t gather_floats(const PoolShape& s, bool max) { return (max ? 2 : 1) * Margins(s).floats; }
 
+/// Rows [begin, end) of one plane, to dx and what follows.
 template <bool kMax>
-CORTADO_INLINE void gather_plane(const PoolShape& s, const Margins& margins, float* memory, float* dx) {
+CORTADO_INLINE void gather_rows(const PoolShape& s, const Margins& margins, const float* memory, float* dx,
+                                int64_t begin, int64_t end) {
   const auto* code = reinterpret_cast<const int32_t*>(memory + margins.floats);
-  float* line = memory + (kMax ? 2 : 1) * margins.floats;
   with_window(s, [&]<int Stride, int Width>(Lanes<Stride, Width>) {
-    if constexpr (Stride > 0) PoolGather<Stride, Width, kMax>{s, margins, memory, code, line}.plane(dx);
+    if constexpr (Stride == 2) {
+      if (s.pad_w % 2 != 0) return PoolGather<2, Width, 1, kMax>{s, margins, memory, code}.rows(dx, begin, end);
+    }
+    if constexpr (Stride > 0) PoolGather<Stride, Width, 0, kMax>{s, margins, memory, code}.rows(dx, begin, end);
   });
 }
 
@@ -138,8 +145,8 @@ struct MaxPoolGrad {
       for (int64_t p = begin; p < end; ++p) {
         const float* from = dy.f32() + p * outputs;
         if (gathers(shape)) {
-          margins.copy(shape, memory, from, codes + p * outputs);
-          gather_plane<true>(shape, margins, memory, dx.f32() + p * pixels);
+          margins.copy(shape, memory, from, codes + p * outputs, 0, shape.oh);
+          gather_rows<true>(shape, margins, memory, dx.f32() + p * pixels, 0, shape.h);
         } else {
           scatter(from, codes + p * outputs, dx.f32() + p * pixels);
         }
@@ -179,7 +186,7 @@ struct AveragePoolGrad {
       for (int64_t p = begin; p < end; ++p) {
         if (gathers(shape)) {
           divide(margins, memory, dy.f32() + p * outputs);
-          gather_plane<false>(shape, margins, memory, dx.f32() + p * pixels);
+          gather_rows<false>(shape, margins, memory, dx.f32() + p * pixels, 0, shape.h);
         } else {
           scatter(dy.f32() + p * outputs, dx.f32() + p * pixels);
         }
@@ -189,12 +196,16 @@ struct AveragePoolGrad {
 
  private:
   void divide(const Margins& margins, float* memory, const float* from) const {
-    for (int64_t oh = 0; oh < shape.oh; ++oh) {
-      const WindowSpan rows(oh, shape.h, shape.kernel_h, shape.stride_h, shape.pad_h);
-      float* to = memory + oh * margins.pitch + margins.margin;
-      for (int64_t ow = 0; ow < shape.ow; ++ow) {
-        const WindowSpan columns(ow, shape.w, shape.kernel_w, shape.stride_w, shape.pad_w);
-        to[ow] = *from++ / static_cast<float>(rows.extent * columns.extent);
+    const PoolShape s = shape;
+    for (int64_t ow = 0; ow < s.ow; ow += kLanes) {
+      const int64_t n = s.ow - ow < kLanes ? s.ow - ow : kLanes;
+      const Vi begin = (iota() + static_cast<int32_t>(ow)) * static_cast<int32_t>(s.stride_w);
+      const Vf width = to_float(
+          min(splat(static_cast<int32_t>(s.w + 2 * s.pad_w)) - begin, splat(static_cast<int32_t>(s.kernel_w))));
+      for (int64_t oh = 0; oh < s.oh; ++oh) {
+        const WindowSpan rows(oh, s.h, s.kernel_h, s.stride_h, s.pad_h);
+        const Vf size = width * static_cast<float>(rows.extent);
+        store_part(memory + oh * margins.pitch + Margins::kMargin + ow, load_part(from + oh * s.ow + ow, n) / size, n);
       }
     }
   }

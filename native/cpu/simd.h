@@ -63,10 +63,12 @@ CORTADO_INLINE Vi load(const int32_t* p) {
 CORTADO_INLINE void store(float* p, Vf v) { memcpy(p, &v, sizeof v); }
 CORTADO_INLINE void store(int32_t* p, Vi v) { memcpy(p, &v, sizeof v); }
 
-// load_part reads, and store_part writes, only the first n lanes, 0 <= n <= kLanes; the other lanes read as 0.
+// load_part reads, and store_part writes, only the first n lanes, 0 <= n <= kLanes; the other lanes read as 0, or as
+// those of `rest`.
 #if defined(__AVX512F__)
 CORTADO_INLINE __mmask16 lane_bits(int64_t n) { return static_cast<__mmask16>((1u << n) - 1); }
 CORTADO_INLINE Vf load_part(const float* p, int64_t n) { return _mm512_maskz_loadu_ps(lane_bits(n), p); }
+CORTADO_INLINE Vf load_part(const float* p, int64_t n, Vf rest) { return _mm512_mask_loadu_ps(rest, lane_bits(n), p); }
 CORTADO_INLINE void store_part(float* p, Vf v, int64_t n) { _mm512_mask_storeu_ps(p, lane_bits(n), v); }
 CORTADO_INLINE Vi load_part(const int32_t* p, int64_t n) {
   return reinterpret_cast<Vi>(_mm512_maskz_loadu_epi32(lane_bits(n), p));
@@ -77,6 +79,10 @@ CORTADO_INLINE void store_part(int32_t* p, Vi v, int64_t n) {
 #elif defined(__AVX2__)
 CORTADO_INLINE __m256i lane_mask(int64_t n) { return reinterpret_cast<__m256i>(first_lanes(n)); }
 CORTADO_INLINE Vf load_part(const float* p, int64_t n) { return _mm256_maskload_ps(p, lane_mask(n)); }
+CORTADO_INLINE Vf load_part(const float* p, int64_t n, Vf rest) {
+  const __m256i mask = lane_mask(n);
+  return _mm256_blendv_ps(rest, _mm256_maskload_ps(p, mask), reinterpret_cast<__m256>(mask));
+}
 CORTADO_INLINE void store_part(float* p, Vf v, int64_t n) { _mm256_maskstore_ps(p, lane_mask(n), v); }
 CORTADO_INLINE Vi load_part(const int32_t* p, int64_t n) {
   return reinterpret_cast<Vi>(_mm256_maskload_epi32(p, lane_mask(n)));
@@ -85,11 +91,11 @@ CORTADO_INLINE void store_part(int32_t* p, Vi v, int64_t n) {
   _mm256_maskstore_epi32(p, lane_mask(n), reinterpret_cast<__m256i>(v));
 }
 #else
-CORTADO_INLINE Vf load_part(const float* p, int64_t n) {
-  Vf v{};
-  for (int64_t i = 0; i < n; ++i) v[i] = p[i];
-  return v;
+CORTADO_INLINE Vf load_part(const float* p, int64_t n, Vf rest) {
+  for (int64_t i = 0; i < n; ++i) rest[i] = p[i];
+  return rest;
 }
+CORTADO_INLINE Vf load_part(const float* p, int64_t n) { return load_part(p, n, Vf{}); }
 CORTADO_INLINE void store_part(float* p, Vf v, int64_t n) {
   for (int64_t i = 0; i < n; ++i) p[i] = v[i];
 }
@@ -100,6 +106,32 @@ CORTADO_INLINE Vi load_part(const int32_t* p, int64_t n) {
 }
 CORTADO_INLINE void store_part(int32_t* p, Vi v, int64_t n) {
   for (int64_t i = 0; i < n; ++i) p[i] = v[i];
+}
+#endif
+
+// Bytes, each in a lane: load_part and store_part as above; a byte to be stored is its lane's lowest.
+#if defined(__AVX512BW__) && defined(__AVX512VL__)
+CORTADO_INLINE Vi load_part(const uint8_t* p, int64_t n) {
+  return reinterpret_cast<Vi>(_mm512_maskz_cvtepu8_epi32(0xffff, _mm_maskz_loadu_epi8(lane_bits(n), p)));
+}
+CORTADO_INLINE void store_part(uint8_t* p, Vi v, int64_t n) {
+  _mm_mask_storeu_epi8(p, lane_bits(n), _mm512_maskz_cvtepi32_epi8(0xffff, reinterpret_cast<__m512i>(v)));
+}
+#else
+using Bytes = uint8_t __attribute__((vector_size(kLanes)));
+CORTADO_INLINE Vi load_part(const uint8_t* p, int64_t n) {
+  // In a register: a vector read back from single bytes in memory would wait for them.
+  uint64_t all = 0;
+  for (int64_t i = 0; i < n; ++i) all |= uint64_t{p[i]} << (8 * i);
+  Bytes bytes;
+  memcpy(&bytes, &all, sizeof bytes);
+  return __builtin_convertvector(bytes, Vi);
+}
+CORTADO_INLINE void store_part(uint8_t* p, Vi v, int64_t n) {
+  const Bytes bytes = __builtin_convertvector(v, Bytes);
+  uint64_t all = 0;
+  memcpy(&all, &bytes, sizeof bytes);
+  for (int64_t i = 0; i < n; ++i) p[i] = static_cast<uint8_t>(all >> (8 * i));
 }
 #endif
 
@@ -209,15 +241,21 @@ CORTADO_INLINE Vf sqrt(Vf a) {
 #endif
 }
 
-/// 1 / sqrt(a) to 3 units in the last place: the machine's estimate and one step of Newton's method. NaN for 0.
-CORTADO_INLINE Vf inverse_sqrt(Vf a) {
+/// 1 / sqrt(a), right to kEstimateBits bits. NaN or infinity for 0.
 #if defined(__AVX512F__)
-  const Vf r = _mm512_maskz_rsqrt14_ps(0xffff, a);
+constexpr int kEstimateBits = 14;
+CORTADO_INLINE Vf estimate_inverse_sqrt(Vf a) { return _mm512_maskz_rsqrt14_ps(0xffff, a); }
 #elif defined(__AVX2__)
-  const Vf r = _mm256_rsqrt_ps(a);
+constexpr int kEstimateBits = 11;
+CORTADO_INLINE Vf estimate_inverse_sqrt(Vf a) { return _mm256_rsqrt_ps(a); }
 #else
-  const Vf r = 1.0f / sqrt(a);
+constexpr int kEstimateBits = 23;
+CORTADO_INLINE Vf estimate_inverse_sqrt(Vf a) { return 1.0f / sqrt(a); }
 #endif
+
+/// 1 / sqrt(a) to 3 units in the last place: the estimate and one step of Newton's method. NaN for 0.
+CORTADO_INLINE Vf inverse_sqrt(Vf a) {
+  const Vf r = estimate_inverse_sqrt(a);
   return fma(r * 0.5f, fma(-a * r, r, splat(1.0f)), r);
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { UsageError } from '../../lib/index.js';
+import { UsageError, type Tensor } from '../../lib/index.js';
 import { ops, type Eager } from '../../lib/kernels.js';
 import {
   assertAgrees,
@@ -137,6 +137,18 @@ describe('activations', () => {
     const [one] = await ops.sigmoid([x], { threads: 1 });
     const [two] = await ops.sigmoid([x], { threads: 2 });
     assert.deepEqual(one!.data, two!.data);
+  });
+
+  it('compute every element of what is larger than the caches', async () => {
+    const sawtooth = (i: number): number => (i % 1001) - 500;
+    const n = (1 << 23) + 13;
+    const x = { data: new Float32Array(n).map((_, i) => sawtooth(i)), shape: [n] };
+    const check = (got: Tensor, f: (i: number) => number): void => {
+      const wrong = got.data.findIndex((v, i) => v !== f(i));
+      assert.equal(wrong, -1, `element ${wrong} of ${n} is ${got.data[wrong]}`);
+    };
+    check((await ops.relu([x]))[0]!, (i) => Math.max(sawtooth(i), 0));
+    check((await ops.abs.backward([x], [x]))[0]!, (i) => Math.abs(sawtooth(i)));
   });
 
   it('refuse options that make no sense', async () => {

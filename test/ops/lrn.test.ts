@@ -80,6 +80,16 @@ describe('lrn', () => {
       },
     ));
 
+  it('agrees within planes wider than a vector', async () => {
+    const chosen = { region: 'within', localSize: 5, alpha: 0.8, beta: 0.75, k: 1 } as const;
+    for (const [h, w] of [
+      [3, 37],
+      [6, 16],
+    ]) {
+      await assertAgrees(ops.lrn, [random([1, 2, h!, w!], 4, { min: -2, max: 2 })], chosen, loops(chosen));
+    }
+  });
+
   it('agrees over several tiles of pixels, on any number of threads', async () => {
     const chosen = { region: 'across', localSize: 5, alpha: 0.3, beta: 0.75, k: 2 } as const;
     const x = random([2, 7, 43, 51], 9, { min: -3, max: 3 });

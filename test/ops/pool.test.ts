@@ -7,6 +7,7 @@ import {
   assertClose,
   describeCaffe,
   distinct,
+  doubles,
   forAll,
   random,
   seeds,
@@ -110,6 +111,18 @@ const geometries = fc
       ),
   );
 
+const THREES: Geometry = { kernel: [3, 3], stride: [2, 2], pad: [0, 0], round: 'ceil' };
+
+/** What AlexNet and the CIFAR-10 nets pool by THREES: wider than two vectors, two rows in one, windows that overhang. */
+const KNOWN = [
+  [1, 2, 55, 55],
+  [1, 2, 27, 27],
+  [1, 2, 13, 13],
+  [1, 2, 32, 32],
+  [1, 2, 16, 16],
+  [1, 2, 8, 8],
+] as const;
+
 describe('maxPool', () => {
   it('agrees with plain loops', () =>
     forAll(geometries, async ({ g, shape, seed }) => {
@@ -119,10 +132,10 @@ describe('maxPool', () => {
       await assertAgrees(ops.maxPool, [x], { ...g, mask: true }, loops, { wrt: [] });
     }));
 
-  it('agrees on the shapes of AlexNet and on windows wider than a byte can number', async () => {
+  it('agrees on the shapes of well-known nets and on windows wider than a byte can number', async () => {
     const cases: readonly [readonly number[], Geometry][] = [
-      [[1, 2, 55, 55], { kernel: [3, 3], stride: [2, 2], pad: [0, 0], round: 'ceil' }],
-      [[1, 2, 13, 13], { kernel: [3, 3], stride: [2, 2], pad: [0, 0], round: 'ceil' }],
+      ...KNOWN.map((shape): [readonly number[], Geometry] => [shape, THREES]),
+      [[1, 2, 37, 37], { ...THREES, pad: [1, 1] }],
       [[1, 1, 32, 70], { kernel: [3, 3], stride: [1, 1], pad: [1, 1], round: 'ceil' }],
       [[1, 2, 20, 40], { kernel: [17, 19], stride: [2, 2], pad: [3, 4], round: 'ceil' }],
     ];
@@ -144,6 +157,18 @@ describe('maxPool', () => {
     assert.deepEqual(Array.from(mask!.data), [0, 2]);
     const [dx] = await ops.maxPool.backward([x], [tensorOf([1, 1, 1, 2], (i) => i + 1)], options);
     assert.deepEqual(Array.from(dx!.data), [1, 0, 2, 0, 0, 0, 0, 0]);
+  });
+
+  it('lets NaN lose wherever it stands in a window', async () => {
+    const numbers = distinct([1, 1, 7, 35], 3);
+    const x = { ...numbers, data: numbers.data.map((v, i) => (i % 4 === 0 ? NaN : v)) };
+    const [y] = await ops.maxPool([x], { kernel: 3, stride: 2 });
+    const lost = { ...x, data: x.data.map((v) => (Number.isNaN(v) ? -Infinity : v)) };
+    const [want] = await ops.maxPool([lost], { kernel: 3, stride: 2 });
+    assert.deepEqual(y!.data, want!.data);
+    const dy = [tensorOf(y!.shape, (i) => i + 1)];
+    const [dx] = await ops.maxPool.backward([x], dy, { kernel: 3, stride: 2 });
+    assert.deepEqual(dx!.data, (await ops.maxPool.backward([lost], dy, { kernel: 3, stride: 2 }))[0]!.data);
   });
 
   it('lets NaN lose and keeps windows of infinities', async () => {
@@ -201,6 +226,20 @@ describe('averagePool', () => {
     forAll(geometries, async ({ g, shape, seed }) => {
       await assertAgrees(ops.averagePool, [random(shape, seed)], g, averageLoops(g));
     }));
+
+  it('agrees on the shapes of well-known nets', async () => {
+    for (const shape of KNOWN) {
+      const x = random(shape, 7);
+      const [y] = averageLoops(THREES)([doubles(x)]);
+      assertClose((await ops.averagePool([x], THREES))[0]!.data, y!.data, 'y');
+      const dy = random(y!.shape, 8);
+      const dx = new Float64Array(x.data.length);
+      forWindows(doubles(x), THREES, ({ at, taps, extent }) => {
+        for (const i of taps) dx[i] = dx[i]! + dy.data[at]! / extent;
+      });
+      assertClose((await ops.averagePool.backward([x], [dy], THREES))[0]!.data, dx, 'dx');
+    }
+  });
 
   it('averages whole planes', async () => {
     const x = random([2, 3, 9, 11], 4);

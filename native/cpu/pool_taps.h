@@ -1,0 +1,125 @@
+// How pooling reads its windows: tap c of kLanes windows that begin `stride` apart in a row, in one vector.
+#pragma once
+
+#include "simd.h"
+
+namespace cortado::CORTADO_ISA {
+
+/// n windows that begin `stride` apart, `width` taps wide; `room` columns of the plane are left from the first tap of
+/// the first on. Taps beyond them read as `outside`.
+struct Windows {
+  int64_t n, stride, width, room;
+  Vf outside;
+};
+
+/// A row of a plane from some column on.
+struct RowOf {
+  const float* x;
+  /// The first `lanes` of the vector at `at`; the others are those of `rest`.
+  CORTADO_INLINE Vf part(int64_t at, int64_t lanes, Vf rest) const { return load_part(x + at, lanes, rest); }
+  CORTADO_INLINE Vf spread(Vi at) const { return gather(x, at); }
+};
+
+/// Some rows of a plane, joined column by column: what needs no codes looks at each column once. Rows: how many, where
+/// the compiler knows.
+template <int Rows, class Join>
+struct RowsOf {
+  const float* x;
+  int64_t rows, pitch;
+  Vf start;
+  Join join;
+  CORTADO_INLINE Vf part(int64_t at, int64_t lanes, Vf rest) const {
+    const Vf all = over([&](const float* row) __attribute__((always_inline)) { return load_part(row + at, lanes); });
+    return select(first_lanes(lanes), all, rest);
+  }
+  CORTADO_INLINE Vf spread(Vi at) const {
+    return over([&](const float* row) __attribute__((always_inline)) { return gather(row, at); });
+  }
+
+ private:
+  template <class F>
+  CORTADO_INLINE Vf over(const F& from) const {
+    Vf all = start;
+    if constexpr (Rows > 0) {
+#pragma GCC unroll 3
+      for (int64_t r = 0; r < Rows; ++r) all = join(from(x + r * pitch), all);
+    } else {
+      for (int64_t r = 0; r < rows; ++r) all = join(from(x + r * pitch), all);
+    }
+    return all;
+  }
+};
+
+/// The same row of two windows that lie above each other, of a plane no wider than a vector: a vector each.
+template <class Row>
+struct Both {
+  Row upper, lower;
+};
+
+/// n, as a number of lanes.
+CORTADO_INLINE int64_t as_lanes(int64_t n) { return n < 0 ? 0 : n < kLanes ? n : kLanes; }
+
+template <int Stride, int... I>
+CORTADO_INLINE Vf every(Vf a, Vf b, Lanes<I...>) {
+  return shuffle<(Stride * I < kLanes ? Stride * I : Stride * I + 1)...>(a, b);
+}
+
+/// row[at], row[at + stride], ... of n windows; reads nothing beyond the last of them. Stride 0: any other.
+template <int Stride, class Row>
+CORTADO_INLINE Vf load_strided(const Row& row, int64_t at, const Windows& windows) {
+  const int64_t left = windows.room - at;
+  if constexpr (Stride == 1) {
+    return row.part(at, as_lanes(windows.n < left ? windows.n : left), windows.outside);
+  } else if constexpr (Stride == 2) {
+    // The second vector overlaps the first by one element, so that it ends where the last lane's does.
+    const int64_t wanted = 2 * windows.n - 1, reach = wanted < left ? wanted : left;
+    const Vf a = row.part(at, as_lanes(reach), windows.outside);
+    return every<2>(a, row.part(at + kLanes - 1, as_lanes(reach - kLanes + 1), windows.outside), AllLanes{});
+  } else {
+    if (left <= 0) return windows.outside;
+    const int64_t inside = (left - 1) / windows.stride + 1, n = windows.n < inside ? windows.n : inside;
+    const Vi last = splat(static_cast<int32_t>(n - 1)), step = splat(static_cast<int32_t>(windows.stride));
+    const Vf v = row.spread(min(iota(), last) * step + static_cast<int32_t>(at));
+    return select(iota() > last, windows.outside, v);
+  }
+}
+
+/// row[0], row[2] ..., row[1], row[3] ... and row[2], row[4] ...: the three taps of n windows, from half the loads.
+template <class Row, int... I>
+CORTADO_INLINE void load_pairs(const Row& row, const Windows& windows, Vf (&tap)[3], Lanes<I...>) {
+  const int64_t wanted = 2 * windows.n + 1, reach = wanted < windows.room ? wanted : windows.room;
+  const Vf a = row.part(0, as_lanes(reach), windows.outside);
+  const Vf b = row.part(kLanes, as_lanes(reach - kLanes), windows.outside);
+  // Its last lane is row[2 kLanes].
+  const Vf last = row.part(kLanes + 1, reach > 2 * kLanes ? kLanes : 0, windows.outside);
+  tap[0] = shuffle<(2 * I)...>(a, b);
+  tap[1] = shuffle<(2 * I + 1)...>(a, b);
+  tap[2] = shuffle<(I + 1 < kLanes ? I + 1 : 2 * kLanes - 1)...>(tap[0], last);
+}
+
+/// The same for the windows of two rows, a half vector each.
+template <class Row, int... I>
+CORTADO_INLINE void load_pairs(const Both<Row>& row, const Windows& windows, Vf (&tap)[3], Lanes<I...>) {
+  const int64_t reach = as_lanes(windows.room);
+  const Vf a = row.upper.part(0, reach, windows.outside), b = row.lower.part(0, reach, windows.outside);
+  tap[0] = shuffle<(2 * I)...>(a, b);
+  tap[1] = shuffle<(2 * I + 1)...>(a, b);
+  tap[2] = shuffle<((I + 1) % (kLanes / 2) ? I + 1 : kLanes + I)...>(tap[0], windows.outside);
+}
+
+/// f(column, numbers) for the taps of some windows of a row.
+template <int Stride, int Width, class Row, class F>
+CORTADO_INLINE void each_tap(const Row& row, const Windows& windows, const F& f) {
+  if constexpr (Stride == 2 && Width == 3) {
+    Vf tap[3];
+    load_pairs(row, windows, tap, AllLanes{});
+#pragma GCC unroll 3
+    for (int c = 0; c < 3; ++c) f(c, tap[c]);
+  } else {
+    const int width = Width > 0 ? Width : static_cast<int>(windows.width);
+#pragma GCC unroll 3
+    for (int c = 0; c < width; ++c) f(c, load_strided<Stride>(row, c, windows));
+  }
+}
+
+}  // namespace cortado::CORTADO_ISA
