@@ -3,6 +3,7 @@
 #pragma once
 
 #include "conv2d_bf16_taps.h"
+#include "conv2d_planes.h"
 
 namespace cortado::CORTADO_ISA {
 namespace {
@@ -58,7 +59,7 @@ class CorrelationBf16 {
   }
 
  private:
-  static constexpr int64_t kChunk = 256;  // pixels whose products wait in cache for their last addend
+  static constexpr int64_t kChunk = 128;  // pixels whose products wait in the first-level cache
   static constexpr int64_t kDepth = 256;  // pairs summed in registers at once
 
   /// Distance of each pair of taps from a pixel; place of each pixel in a laid out image.
@@ -123,21 +124,20 @@ class CorrelationBf16 {
     const Part part = part_of(tiles, chunk, chunks_);
     const int64_t first = part.begin * kTileRows, count = smaller(shape_.pixels(), part.end * kTileRows) - first;
     const Panels& panels = filters_.panels;
-    float* features = data.features + ((image * shape_.groups + group) * shape_.filters) * shape_.pixels() + first;
     for (int64_t panel = 0; panel < panels.count; ++panel) {
-      const int64_t width = panels.width(panel), begin = panels.begin(panel);
-      multiply_panel(data.filters + filters_.place(group, panel), width, tables, room, first, count);
-      const float* bias = data.bias == nullptr ? nullptr : data.bias + group * shape_.filters + begin;
-      each_column(room.products, width, count, panels.lanes(panel), [&](int64_t j, int64_t pixel, int64_t size, Vf v) {
-        if (bias != nullptr) v += splat(bias[j]);
-        if (data.relu) v = max(zero(), v);
-        store_lanes(features + (begin + j) * shape_.pixels() + pixel, v, size);
-      });
+      const int64_t width = panels.width(panel), filter = group * shape_.filters + panels.begin(panel);
+      const OutputPlanes output{data.features + (image * shape_.groups * shape_.filters + filter) * shape_.pixels(),
+                                shape_.pixels(), panels.lanes(panel),
+                                data.bias == nullptr ? nullptr : data.bias + filter, data.relu};
+      multiply_panel(data.filters + filters_.place(group, panel), width, tables, room, output, first, count);
+      for (int64_t pixel = 0; pixel < count; pixel += kLanes) {
+        output.put(room.products + pixel * width, width, smaller(kLanes, count - pixel), first + pixel);
+      }
     }
   }
 
-  void multiply_panel(const Pair* filters, int64_t width, const Tables& tables, const Room& room, int64_t first,
-                      int64_t count) const {
+  void multiply_panel(const Pair* filters, int64_t width, const Tables& tables, const Room& room,
+                      const OutputPlanes& output, int64_t first, int64_t count) const {
     const int64_t pairs = filters_.taps.count(), steps = divide_up(pairs, kDepth);
     for (int64_t step = 0; step < steps; ++step) {
       const Part depth = part_of(pairs, step, steps);
@@ -150,6 +150,7 @@ class CorrelationBf16 {
                       {room.products + pixel * width, width, step > 0},
                       {}};
         for (int i = 0; i < height; ++i) tile.a.row[i] = room.image + tables.pixel[first + pixel + i];
+        if (step == 0) output.call(pixel, count, [&](int64_t last) { return first + last; });
         multiply_pairs(height, width, tile);
         pixel += height;
       }

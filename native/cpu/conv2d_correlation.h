@@ -6,6 +6,7 @@
 // is padding.
 #pragma once
 
+#include "conv2d_planes.h"
 #include "conv2d_weights.h"
 
 namespace cortado::CORTADO_ISA {
@@ -125,6 +126,13 @@ class Correlation {
     return {begin, count, weights_.channels * frame(), room.framed, output};
   }
 
+  /// Some pixels of a phase in a block: those from `begin` on.
+  struct Chunk {
+    const CorrelationWeights::Phase& phase;
+    const Block& block;
+    int64_t begin, count;
+  };
+
   void multiply_block(const CorrelationData& data, const float* packed, const Room& room, int64_t group,
                       const Block& block, const Part& parts, const Part& panels) const {
     weights_.each_phase(packed, [&](const CorrelationWeights::Phase& phase, const float*) {
@@ -135,14 +143,23 @@ class Correlation {
       const int64_t chunks = divide_up(last - first, kChunk),
                     size = round_up(divide_up(last - first, larger(1, chunks)), kTileRows);
       for (int64_t row = first; row < last; row += size) {
-        const int64_t count = smaller(size, last - row);
-        fill_places(phase, block, row, count, room);
+        const Chunk chunk{phase, block, row, smaller(size, last - row)};
+        fill_places(chunk, room);
         for (int64_t panel = panels.begin; panel < panels.end; ++panel) {
-          multiply_chunk(phase, room, block, group, panel, count);
-          finish_chunk(data, room, block, group, panel, count);
+          const OutputPlanes output = planes_of(data, block, group, panel);
+          const float* weights =
+              phase.packed + (group * weights_.panels.padded() + weights_.panels.begin(panel)) * phase.depth;
+          multiply_chunk(chunk, room, output, weights, weights_.panels.width(panel), panel - panels.begin);
+          finish_chunk(chunk, room, output, weights_.panels.width(panel));
         }
       }
     });
+  }
+
+  OutputPlanes planes_of(const CorrelationData& data, const Block& block, int64_t group, int64_t panel) const {
+    const int64_t first = weights_.panels.begin(panel);
+    return {block.output + first * output_plane(), output_plane(), weights_.panels.lanes(panel),
+            data.bias == nullptr ? nullptr : data.bias + group * weights_.planes + first, data.relu};
   }
 
   void fill_distances(const CorrelationWeights::Phase& phase, int64_t* at) const {
@@ -157,35 +174,40 @@ class Correlation {
     }
   }
 
-  void fill_places(const CorrelationWeights::Phase& phase, const Block& block, int64_t row, int64_t count,
-                   const Room& room) const {
+  void fill_places(const Chunk& chunk, const Room& room) const {
+    const CorrelationWeights::Phase& phase = chunk.phase;
     const int64_t pixels = phase.height * phase.width,
                   output_image = weights_.groups * weights_.planes * output_plane();
-    int64_t image = row / pixels, y = row % pixels / phase.width, x = row % phase.width;
-    for (int64_t i = 0; i < count; ++i) {
-      room.from[i] = image * block.image_stride + y * weights_.height.step() * frame_width_ + x * weights_.width.step();
-      room.to[i] = image * output_image + (phase.y + y * weights_.height.out_step()) * weights_.width.output() +
+    for (int64_t i = 0; i < chunk.count;) {
+      const int64_t pixel = chunk.begin + i, image = pixel / pixels, y = pixel % pixels / phase.width,
+                    x = pixel % phase.width, end = smaller(chunk.count, i + phase.width - x);
+      int64_t from = place(chunk.block, image, y, x),
+              to = image * output_image + (phase.y + y * weights_.height.out_step()) * weights_.width.output() +
                    phase.x + x * weights_.width.out_step();
-      if (++x < phase.width) continue;
-      x = 0;
-      if (++y < phase.height) continue;
-      y = 0;
-      ++image;
+      for (; i < end; ++i, from += weights_.width.step(), to += weights_.width.out_step()) {
+        room.from[i] = from;
+        room.to[i] = to;
+      }
     }
   }
 
-  void multiply_chunk(const CorrelationWeights::Phase& phase, const Room& room, const Block& block, int64_t group,
-                      int64_t panel, int64_t count) const {
-    const int64_t width = weights_.panels.width(panel);
-    const float* weights =
-        phase.packed + (group * weights_.panels.padded() + weights_.panels.begin(panel)) * phase.depth;
-    const int64_t steps = larger(1, divide_up(phase.depth, kDepth));
+  /// Where a pixel of a phase's grid lies in the block's source.
+  CORTADO_INLINE int64_t place(const Block& block, int64_t image, int64_t y, int64_t x) const {
+    return image * block.image_stride + y * weights_.height.step() * frame_width_ + x * weights_.width.step();
+  }
+
+  /// The chunk's products with one panel of weights, number `turn` of those that it meets.
+  void multiply_chunk(const Chunk& chunk, const Room& room, const OutputPlanes& output, const float* weights,
+                      int64_t width, int64_t turn) const {
+    const int64_t steps = larger(1, divide_up(chunk.phase.depth, kDepth));
     for (int64_t step = 0; step < steps; ++step) {
-      const Part depth = part_of(phase.depth, step, steps);
-      for (int64_t row = 0; row < count;) {
-        const int tile = tile_height(count - row);
+      const Part depth = part_of(chunk.phase.depth, step, steps);
+      for (int64_t row = 0; row < chunk.count;) {
+        const int tile = tile_height(chunk.count - row);
         TileRows rows;
-        for (int i = 0; i < tile; ++i) rows.row[i] = block.source + room.from[row + i];
+        for (int i = 0; i < tile; ++i) rows.row[i] = chunk.block.source + room.from[row + i];
+        rows.ahead = next_source(chunk, row, turn);
+        if (step == 0) output.call(row, chunk.count, [&](int64_t last) { return room.to[last]; });
         multiply_tile(tile, width,
                       {rows,
                        room.at + depth.begin,
@@ -197,25 +219,25 @@ class Correlation {
     }
   }
 
-  void finish_chunk(const CorrelationData& data, const Room& room, const Block& block, int64_t group, int64_t panel,
-                    int64_t count) const {
-    const int64_t first = weights_.panels.begin(panel), lanes = weights_.panels.lanes(panel);
-    const float* bias = data.bias == nullptr ? nullptr : data.bias + group * weights_.planes + first;
-    float* output = block.output + first * output_plane();
-    each_column(room.products, weights_.panels.width(panel), count, lanes,
-                [&](int64_t j, int64_t row, int64_t size, Vf v) {
-                  if (bias != nullptr) v += splat(bias[j]);
-                  if (data.relu) v = max(zero(), v);
-                  float* plane = output + j * output_plane();
-                  const int64_t* to = room.to + row;
-                  if (to[size - 1] - to[0] == size - 1) {
-                    store_lanes(plane + to[0], v, size);
-                  } else {
-                    float pixel[kLanes];
-                    store(pixel, v);
-                    for (int64_t i = 0; i < size; ++i) plane[to[i]] = pixel[i];
-                  }
-                });
+  /// What the tile at `row` calls to the cache for the next chunk: its first pixel's source there, or, with a second
+  /// panel, one half a tile on. Where the source has a frame it was copied and is near already.
+  const float* next_source(const Chunk& chunk, int64_t row, int64_t turn) const {
+    if (framed_ || turn > 1) return nullptr;
+    const int64_t pixel = chunk.begin + chunk.count + row + turn * kTileRows / 2, width = chunk.phase.width;
+    const int64_t image = pixel / (chunk.phase.height * width), y = pixel / width % chunk.phase.height;
+    if (chunk.block.begin + image >= images_) return nullptr;
+    return chunk.block.source + place(chunk.block, image, y, pixel % width);
+  }
+
+  void finish_chunk(const Chunk& chunk, const Room& room, const OutputPlanes& output, int64_t width) const {
+    for (int64_t row = 0; row < chunk.count; row += kLanes) {
+      const int64_t pixels = smaller(kLanes, chunk.count - row), *to = room.to + row;
+      if (to[pixels - 1] - to[0] == pixels - 1) {
+        output.put(room.products + row * width, width, pixels, to[0]);
+      } else {
+        output.scatter(room.products + row * width, width, pixels, to);
+      }
+    }
   }
 
   CorrelationWeights weights_;

@@ -19,9 +19,11 @@ constexpr int kTileRows = 4, kTileVectors = 2;  // of 16, and multiplication nee
 constexpr int kPanel = kTileVectors * kLanes;
 
 /// The left factor as the tile reads it: A(i, k) = row[i][at[k]]. The table makes any operand readable where it lies:
-/// the taps of a convolution are as good as the columns of a matrix.
+/// the taps of a convolution are as good as the columns of a matrix. What a row at `ahead`, if not null, would read is
+/// brought to the second-level cache meanwhile, by tiles of full height.
 struct TileRows {
   const float* row[kTileRows];
+  const float* ahead = nullptr;
 };
 
 /// The right factor: B(k, j) = data[k * stride + j], whole vectors wide. What lies at ahead[k * ahead_stride], if not
@@ -44,8 +46,8 @@ struct TileOut {
   bool stream = false;
 };
 
-/// What a tile does with memory beside its products: TilePanel's `ahead` and `packed`.
-enum class Beside { nothing, fetch, pack };
+/// What a tile does with memory beside its products: TileRows' `ahead`, TilePanel's `ahead` and `packed`.
+enum class Beside { nothing, fetch_rows, fetch_panel, pack };
 
 /// Rows of B that a packing tile fetches before it loads them.
 constexpr int64_t kPackAhead = 24;
@@ -95,7 +97,7 @@ __attribute__((noinline)) void multiply_tile(const Tile& tile) {
   const int64_t depth = tile.depth, next = tile.b.stride, *at = tile.at;
   float* const to = tile.c.data;
   const int64_t stride = tile.c.stride;
-  const float* ahead = tile.b.ahead;
+  const float* ahead = kBeside == Beside::fetch_rows ? tile.a.ahead : tile.b.ahead;
   float* packed = tile.b.packed;
   // C is on its way here while the products are made. This must stay a loop: unrolled, it takes all address registers.
   if (!tile.c.stream) {
@@ -106,7 +108,8 @@ __attribute__((noinline)) void multiply_tile(const Tile& tile) {
   }
   const auto multiply = [&](Vf(&into)[R][V], int64_t k) __attribute__((always_inline)) {
     const int64_t offset = at[k];
-    if constexpr (kBeside == Beside::fetch) __builtin_prefetch(ahead + k * tile.b.ahead_stride, 0, 2);
+    if constexpr (kBeside == Beside::fetch_rows) __builtin_prefetch(ahead + offset, 0, 2);
+    if constexpr (kBeside == Beside::fetch_panel) __builtin_prefetch(ahead + k * tile.b.ahead_stride, 0, 2);
     if constexpr (kBeside == Beside::pack) {
 #pragma GCC unroll 3
       for (int j = 0; j < V; ++j) __builtin_prefetch(right + kPackAhead * next + j * kLanes);
@@ -159,7 +162,10 @@ CORTADO_INLINE void multiply_tile(int vectors, const Tile& tile) {
   if constexpr (kSums == 1) {
     if (tile.b.packed != nullptr) return multiply_tile<R, kSums, Beside::pack>(vectors, tile);
   }
-  if (tile.b.ahead != nullptr) return multiply_tile<R, kSums, Beside::fetch>(vectors, tile);
+  if constexpr (kSums == 1 && R == kTileRows) {
+    if (tile.a.ahead != nullptr) return multiply_tile<R, kSums, Beside::fetch_rows>(vectors, tile);
+  }
+  if (tile.b.ahead != nullptr) return multiply_tile<R, kSums, Beside::fetch_panel>(vectors, tile);
   multiply_tile<R, kSums, Beside::nothing>(vectors, tile);
 }
 
