@@ -25,8 +25,15 @@ const files = [
   ...FILES.map((file) => join(import.meta.dirname, file)),
 ].filter((file) => file.endsWith('.test.ts'));
 
+/**
+ * Tests of kernels whose text differs from those of `own`: avx512 is avx512bf16, which was tested with everything else, but
+ * for products of fewer bits.
+ */
+const filesFor = (isa: string, own: string): readonly string[] =>
+  isa === 'avx512' && own === 'avx512bf16' ? files.filter((file) => /bf16|int8|precision/.test(file)) : files;
+
 /** Runs the files with mocha in a process whose kernels are those of `isa`. */
-function suite(isa: string): Report {
+function suite(isa: string, files: readonly string[]): Report {
   const folder = mkdtempSync(join(tmpdir(), 'cortado-isa-'));
   try {
     const mocha = createRequire(import.meta.url).resolve('mocha/bin/mocha.js');
@@ -62,7 +69,7 @@ describe('instruction sets', function () {
 
   for (const isa of isas.filter((each) => each !== own)) {
     it(`${isa} gives the same answers`, function () {
-      const { stats, failures } = suite(isa);
+      const { stats, failures } = suite(isa, filesFor(isa, own));
       const told = failures.slice(0, 5).map(({ fullTitle, err }) => `${fullTitle}: ${err.message ?? ''}`);
       assert.equal(stats.failures, 0, `${stats.failures} failed on ${isa}:\n${told.join('\n')}`);
       assert.ok(stats.passes > 0);
