@@ -19,7 +19,9 @@ const STEPS = `
   const confine = (to) => execFileSync('taskset', ['-a', '-c', '-p', to, String(process.pid)]);
   const model = await compile(cifar10Quick(), { batch: 8, threads: 2, seed: 1 });
   const data = Float32Array.from({ length: 8 * 3 * 32 * 32 }, (_, i) => Math.sin(i));
-  const busy = spawn('taskset', ['-c', second, process.execPath, '-e', 'for (;;);']);
+  // It ends by itself, too, should this program be ended first.
+  const loop = 'for (const end = Date.now() + 60_000; Date.now() < end; );';
+  const busy = spawn('taskset', ['-c', second, process.execPath, '-e', loop]);
   const answers = new Set(), seen = [];
   for (const to of [first, first + ',' + second, second]) {
     confine(to);
