@@ -4,6 +4,7 @@ import { fixedInput, graph, type Graph, type InputSpec } from './graph.js';
 import type { Model, RunOptions } from './model.js';
 import { resolve, type Op } from './op.js';
 import * as definitions from './ops/index.js';
+import type { Precision } from './passes/index.js';
 import type { Tensor, TensorData } from './tensor.js';
 
 /** Where and how an eager call runs. */
@@ -11,6 +12,8 @@ export interface EagerOptions extends RunOptions {
   readonly device?: string;
   readonly threads?: number;
   readonly seed?: number;
+  /** What products round their inputs to, as in `compile`. Default float32. */
+  readonly precision?: Precision;
 }
 
 /** A tensor handed to an eager call. */
@@ -76,12 +79,13 @@ async function withModel<O extends object, T>(
   options: Partial<O> & EagerOptions,
   use: (model: Model, feeds: Record<string, Operand>) => Promise<T>,
 ): Promise<T> {
-  const { device, threads, seed } = options;
+  const { device, threads, seed, precision } = options;
   const net = oneOp(op, inputs, options);
   const chosen = {
     ...(device === undefined ? {} : { device }),
     ...(threads === undefined ? {} : { threads }),
     ...(seed === undefined ? {} : { seed }),
+    ...(precision === undefined ? {} : { precision }),
   };
   const model = await compile(net, chosen);
   try {

@@ -121,6 +121,8 @@ export interface NativePlanSpec {
     readonly offset: number;
     readonly shape: Shape;
     readonly dtype: DType;
+    /** Of images (n, c, h, w): their elements lie as (n, h, w, c). Default false. */
+    readonly channelsLast?: boolean;
   }[];
   readonly steps: readonly {
     readonly kernel: string;

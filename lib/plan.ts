@@ -120,7 +120,10 @@ export class Plan {
     const indexOf = (ref: Ref | undefined): number => (ref ? index.get(ref.id)! : -1);
     const spec = {
       memories: [arena, state, ...(this.#kept ? [this.#kept] : [])],
-      tensors: used.map((ref) => ({ ...this.#placeOf(ref, stateLayout), shape: ref.shape, dtype: ref.dtype })),
+      tensors: used.map((ref) => {
+        const { shape, dtype, channelsLast = false } = ref;
+        return { ...this.#placeOf(ref, stateLayout), shape, dtype, channelsLast };
+      }),
       steps: steps.map((step) => ({
         ...step,
         inputs: step.inputs.map(indexOf),

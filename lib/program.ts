@@ -26,6 +26,8 @@ export interface Ref {
   readonly dtype: DType;
   readonly place: Place;
   readonly label: string;
+  /** Of images (n, c, h, w): their elements lie as (n, h, w, c). Default false. */
+  readonly channelsLast?: boolean;
 }
 
 /**

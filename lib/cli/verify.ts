@@ -20,11 +20,12 @@ export function register(program: Command): void {
 }
 
 async function run({ device, out, json, verbose }: VerifyOptions): Promise<void> {
-  const { name } = await openDevice(device);
-  const onCase = ({ op, ok }: Verdict): void => {
-    if (verbose) note(`${ok ? 'ok  ' : 'FAIL'} ${op}`);
+  const opened = await openDevice(device);
+  const { name } = opened;
+  const onCase = ({ op, precision, ok }: Verdict): void => {
+    if (verbose) note(`${ok ? 'ok  ' : 'FAIL'} ${op} in ${precision}`);
   };
-  const cases = await verify(name, onCase);
+  const cases = await verify(opened, onCase);
   const failed = cases.filter(({ ok }) => !ok).length;
   const report = { device: name, cpu: cpus()[0]?.model, node: process.versions.node, failed, cases };
   writeFileSync(out, `${JSON.stringify(report, null, 2)}\n`);
@@ -36,10 +37,11 @@ async function run({ device, out, json, verbose }: VerifyOptions): Promise<void>
 /** Verdicts as a table for people. */
 function formatVerdicts(cases: readonly Verdict[]): string {
   const share = (error: number | undefined): string => (error === undefined ? '-' : error.toExponential(1));
-  const header = ['', 'op', 'options', 'outputs off', 'gradients off', 'slope off'];
-  const rows = cases.map(({ op, options, forward, backward, slope, ok }) => [
+  const header = ['', 'op', 'precision', 'options', 'outputs off', 'gradients off', 'slope off'];
+  const rows = cases.map(({ op, precision, options, forward, backward, slope, ok }) => [
     ok ? 'ok' : 'FAIL',
     op,
+    precision,
     options === '{}' ? '' : options,
     share(forward),
     share(backward),

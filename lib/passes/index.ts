@@ -4,6 +4,7 @@ import { fuseRelu } from './fuse.js';
 import { fuseLrnPool } from './fuse-lrn.js';
 import { storeAsHalves } from './halves.js';
 import { keepPrepared } from './keep.js';
+import { putChannelsLast } from './layout.js';
 import { packFilters } from './pack.js';
 import { multiplyAsBf16, storeAsInt8, type Precision } from './precision.js';
 import { prune } from './prune.js';
@@ -42,6 +43,7 @@ function rewrite(program: Program, precision: Precision, target: Target): Progra
   if (has('dense_bf16') && precision !== 'float32') fast = multiplyAsBf16(fast);
   if (target.halves && (precision === 'bfloat16' || precision === 'float16'))
     fast = storeAsHalves(fast, precision, target.halves);
+  if (target.layouts) fast = putChannelsLast(fast, target.layouts);
   if (has('conv2d_rows')) fast = useRows(fast);
   if (has('conv2d_packed')) fast = packFilters(fast);
   return keepPrepared(fast);

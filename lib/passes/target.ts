@@ -4,7 +4,15 @@ export interface Target {
   readonly kernels: ReadonlySet<string>;
   /** Kernels that take values and gradients of 16 bits; absent where none does. The others have conversions around them. */
   readonly halves?: ReadonlyMap<string, HalfSlots>;
+  /** Kernels that take images with channels last; absent where none does. The others have conversions around them. */
+  readonly layouts?: ReadonlyMap<string, Layouts>;
 }
+
+/**
+ * How a kernel takes images with channels last: all images of a step `alike`, or `any`, each as it is. A convolution takes
+ * any, and is what wants channels last: it brings there itself what is not.
+ */
+export type Layouts = 'alike' | 'any' | 'convolution';
 
 /** Which of a kernel's float32 tensors may be of 16 bits. */
 export interface HalfSlots {
@@ -50,11 +58,18 @@ const FUNCTIONS = [
   ...['lrn', 'lrn_within', 'averagePool', 'eltwise_prod', 'eltwise_max', 'crop'],
 ];
 
-/** native/cuda/list.h, and native/cuda/stored.h: kernels by the types of their tensors. */
+const CONVOLUTIONS = ['conv2d', 'deconv2d'];
+/** What joins tensors, cuts them or drops elements, both ways. */
+const BOTH_WAYS = ['sum', 'dropout', 'concat', 'slice'];
+
+/**
+ * native/cuda/list.h; native/cuda/stored.h: kernels by the types of their tensors; kLayouts of each: kernels by the order of
+ * their elements.
+ */
 export const GPU: Target = {
   kernels: new Set(['convert']),
   halves: new Map<string, HalfSlots>([
-    ...['conv2d', 'deconv2d'].flatMap((name): [string, HalfSlots][] => [
+    ...CONVOLUTIONS.flatMap((name): [string, HalfSlots][] => [
       [name, product(false)],
       [`${name}_dgrad`, product(true)],
       [`${name}_wgrad`, wgrad],
@@ -69,6 +84,17 @@ export const GPU: Target = {
     // Its second result has numbers of pixels, which need all digits.
     ['maxPool', { ...each(false), outputs: [0] }],
     ['maxPool_grad', each(true)],
-    ...['sum', 'dropout', 'concat', 'slice'].map((name): [string, HalfSlots] => [name, each(false)]),
+    ...BOTH_WAYS.map((name): [string, HalfSlots] => [name, each(false)]),
+  ]),
+  layouts: new Map<string, Layouts>([
+    ...CONVOLUTIONS.flatMap((name) => [name, `${name}_dgrad`, `${name}_wgrad`]).map((name): [string, Layouts] => [
+      name,
+      'convolution',
+    ]),
+    ['convert', 'any'],
+    ...[...FUNCTIONS.filter((name) => name !== 'crop'), 'maxPool']
+      .flatMap((name) => [name, `${name}_grad`])
+      .concat(BOTH_WAYS)
+      .map((name): [string, Layouts] => [name, 'alike']),
   ]),
 };

@@ -1,3 +1,4 @@
+import type { Device } from '../device.js';
 import { ops, type Eager } from '../kernels.js';
 import { Random } from '../random.js';
 import { count } from '../shape.js';
@@ -7,6 +8,7 @@ import { CASES, type Case, type Content } from './cases.js';
 /** How far a device is from the CPU in one case. Errors are shares of the largest magnitude. */
 export interface Verdict {
   readonly op: string;
+  readonly precision: VerifiedPrecision;
   readonly options: string;
   /** Worst error of the outputs, and of the gradients. */
   readonly forward: number;
@@ -16,18 +18,36 @@ export interface Verdict {
   readonly ok: boolean;
 }
 
-const FORWARD = 1e-5;
-const BACKWARD = 1e-5;
+/** Precisions that a case is judged in; the CPU's answer is float32's in each. */
+type VerifiedPrecision = 'float32' | 'bfloat16' | 'float16';
+/**
+ * Largest errors. In 16 bits each factor is off by half a unit of its last digit at most, 2^-9 or 2^-12 of it, and so is the
+ * result: a sum by all three where its terms have one sign, by more where they cancel.
+ */
+const BOUNDS: Readonly<Record<VerifiedPrecision, number>> = {
+  float32: 1e-5,
+  bfloat16: 8 * 2 ** -9,
+  float16: 8 * 2 ** -12,
+};
 /** Of differences of float32 numbers. */
 const SLOPE = 2e-2;
+/** Ops that multiply in the precision asked for; the others compute in float32. */
+const PRODUCTS: ReadonlySet<string> = new Set(['conv2d', 'deconv2d', 'dense']);
 
-/** Runs every case on the device and on the CPU; `onCase` is told of each. */
-export async function verify(device: string, onCase: (verdict: Verdict) => void): Promise<readonly Verdict[]> {
+/** Runs every case on the device and on the CPU, products in 16 bits too where it has them; `onCase` is told of each. */
+export async function verify(
+  { name, precisions: offered }: Pick<Device, 'name' | 'precisions'>,
+  onCase: (verdict: Verdict) => void,
+): Promise<readonly Verdict[]> {
   const verdicts = [];
   for (const [i, one] of CASES.entries()) {
-    const verdict = await judge(one, device, i + 1);
-    verdicts.push(verdict);
-    onCase(verdict);
+    const halves = PRODUCTS.has(one.op) ? (['bfloat16', 'float16'] as const) : [];
+    const precisions = ['float32' as const, ...halves.filter((precision) => offered.includes(precision))];
+    for (const precision of precisions) {
+      const verdict = await judge(one, name, precision, i + 1);
+      verdicts.push(verdict);
+      onCase(verdict);
+    }
   }
   return verdicts;
 }
@@ -37,19 +57,20 @@ interface Answer {
   readonly gradients: readonly Tensor[];
 }
 
-async function judge(one: Case, device: string, seed: number): Promise<Verdict> {
+async function judge(one: Case, device: string, precision: VerifiedPrecision, seed: number): Promise<Verdict> {
   const call = (ops as unknown as Record<string, Eager<object>>)[one.op]!;
   const inputs = one.inputs.map((content, i) => fill(content, 100 * seed + i));
   const options = { phase: 'train' as const, ...one.options };
   const dys = (outputs: readonly Tensor[]): Tensor[] =>
     outputs.map(({ shape }, i) => fill({ shape }, 100 * seed + 50 + i));
   const differentiable = one.op !== 'accuracy' && one.op !== 'argmax' && one.op !== 'threshold';
-  const on = async (where: string): Promise<Answer> => {
-    const outputs = await call(inputs, { ...options, device: where });
-    const gradients = differentiable ? await call.backward(inputs, dys(outputs), { ...options, device: where }) : [];
+  const on = async (where: string, precision: VerifiedPrecision): Promise<Answer> => {
+    const there = { ...options, device: where, precision };
+    const outputs = await call(inputs, there);
+    const gradients = differentiable ? await call.backward(inputs, dys(outputs), there) : [];
     return { outputs, gradients };
   };
-  const [got, want] = [await on(device), await on('cpu')];
+  const [got, want] = [await on(device, precision), await on('cpu', 'float32')];
   const forward = Math.max(...want.outputs.map((y, i) => distance(got.outputs[i]!, y)));
   const backward = Math.max(0, ...want.gradients.map((dx, i) => distance(got.gradients[i]!, dx)));
   const along = async (step: number): Promise<number> => {
@@ -57,10 +78,12 @@ async function judge(one: Case, device: string, seed: number): Promise<Verdict> 
     const outputs = await call(moved, { ...options, device });
     return outputs.reduce((sum, y, i) => sum + dot(y, dys(outputs)[i]!), 0);
   };
-  const measured = differentiable && !one.rough;
+  // Rounding makes steps of the outputs, which have no slope.
+  const measured = differentiable && !one.rough && precision === 'float32';
   const slope = measured ? await compareSlope(one, inputs, got.gradients, seed, along) : undefined;
-  const ok = forward <= FORWARD && backward <= BACKWARD && (slope === undefined || slope <= SLOPE);
-  return { op: one.op, options: JSON.stringify(one.options ?? {}), forward, backward, slope, ok };
+  const bound = BOUNDS[precision];
+  const ok = forward <= bound && backward <= bound && (slope === undefined || slope <= SLOPE);
+  return { op: one.op, precision, options: JSON.stringify(one.options ?? {}), forward, backward, slope, ok };
 }
 
 /** The gradients along one random direction against the difference of the outputs on both sides. */

@@ -88,7 +88,8 @@ DType dtype_of(const std::string& name) {
 TensorSpec parse_tensor(const Napi::Value& value) {
   const Napi::Object object = object_of(value, "a tensor");
   return {index_of(object.Get("memory")), whole_of(object.Get("offset")),
-          list_of<int64_t>(object.Get("shape"), whole_of), dtype_of(text_of(object.Get("dtype")))};
+          list_of<int64_t>(object.Get("shape"), whole_of), dtype_of(text_of(object.Get("dtype"))),
+          object.Get("channelsLast").ToBoolean()};
 }
 
 /// A kernel of another addon, which cortado_export has marked; what else an addon may hand out is not looked at.

@@ -49,6 +49,10 @@ struct Run {
   void* scratch;
 };
 
+/// In which order a kernel takes the elements of images: channels first; channels first or last, all images of a step
+/// alike; or each image as it is.
+enum class Layouts : uint8_t { first, alike, any };
+
 /// An entry of a device's table. A prepared kernel is a trivially copyable struct K with `explicit K(Prepare&)` and
 /// `void run(const R&) const`, where R is what the device gives its kernels: the CPU a Run. prepare() makes one in
 /// memory that the plan owns.
@@ -59,10 +63,11 @@ struct Kernel {
   void (*run)(const void* prepared, const void* run);
   /// Runs `count` calls that follow each other, in any order; absent where that is nothing else than to run each.
   void (*run_together)(const void* const* prepared, int count, const void* run) = nullptr;
+  Layouts layouts = Layouts::first;
 };
 
-/// The table's entry for the type K. Calls of a K with a `static void run_together(const void* const*, int, const R&)`
-/// touch nothing of each other's.
+/// The table's entry for the type K, which may say its `kLayouts`. Calls of a K with a `static void run_together(const
+/// void* const*, int, const R&)` touch nothing of each other's.
 template <class K, class R>
 constexpr Kernel make_kernel(const char* name) {
   static_assert(__is_trivially_copyable(K), "a prepared kernel is plain data");
@@ -72,6 +77,7 @@ constexpr Kernel make_kernel(const char* name) {
       [](void* place, Prepare& step) { *static_cast<K*>(place) = K(step); },
       [](const void* prepared, const void* run) { static_cast<const K*>(prepared)->run(*static_cast<const R*>(run)); },
   };
+  if constexpr (requires { K::kLayouts; }) kernel.layouts = K::kLayouts;
   if constexpr (requires { &K::run_together; }) {
     kernel.run_together = [](const void* const* prepared, int count, const void* run) {
       K::run_together(prepared, count, *static_cast<const R*>(run));

@@ -26,6 +26,8 @@ Tensor place(const TensorSpec& spec, const std::vector<std::shared_ptr<Memory>>&
   Tensor tensor;
   tensor.rank = static_cast<int>(spec.shape.size());
   tensor.dtype = spec.dtype;
+  tensor.channels_last = spec.channels_last;
+  if (tensor.channels_last && tensor.rank != 4) fail("INTERNAL", "plan: tensor %zu has no channels to be last", index);
   int64_t bytes = bytes_of(spec.dtype);
   for (int i = 0; i < tensor.rank; ++i) {
     const int64_t extent = tensor.dim[i] = spec.shape[static_cast<size_t>(i)];
@@ -36,6 +38,20 @@ Tensor place(const TensorSpec& spec, const std::vector<std::shared_ptr<Memory>>&
     fail("INTERNAL", "plan: tensor %zu lies outside its memory", index);
   tensor.data = memory.data() + spec.offset;
   return tensor;
+}
+
+/// Refuses images in an order in which the kernel would not take them. One channel or one pixel is in either.
+void check_layouts(const Kernel& kernel, const StepSpec& step, const std::vector<Tensor>& tensors) {
+  bool first = kernel.layouts == Layouts::first, last = false;
+  for (const auto& list : {step.inputs, step.outputs}) {
+    for (const int index : list) {
+      if (index < 0) continue;
+      const Tensor& tensor = tensors[static_cast<size_t>(index)];
+      if (tensor.rank == 4 && tensor.dim[1] > 1 && tensor.count(2, 4) > 1) (tensor.channels_last ? last : first) = true;
+    }
+  }
+  if (first && last && kernel.layouts != Layouts::any)
+    fail("INTERNAL", "%s: kernel %s does not take images in these orders", step.label.c_str(), kernel.name);
 }
 
 /// One step while its kernel reads it.
@@ -133,6 +149,7 @@ Plan::Plan(std::shared_ptr<Device> device, PlanSpec spec)
     }
     const Kernel* kernel = device_->kernels().find(step.kernel);
     if (!kernel) fail("INTERNAL", "%s: this device has no kernel %s", step.label.c_str(), step.kernel.c_str());
+    check_layouts(*kernel, step, tensors_);
     StepReader reader(step, tensors_, spec, *device_);
     PreparedStep prepared{kernel, std::make_unique<std::byte[]>(kernel->bytes), step.label};
     try {

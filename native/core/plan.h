@@ -16,6 +16,7 @@ struct TensorSpec {
   int64_t offset;
   std::vector<int64_t> shape;
   DType dtype;
+  bool channels_last = false;
 };
 
 /// One kernel call, as the planner gives it. Tensor index -1 is an absent tensor.

@@ -19,6 +19,8 @@ struct Tensor {
   int64_t dim[kMaxRank] = {};
   int rank = 0;
   DType dtype = DType::f32;
+  /// Of images (n, c, h, w): whether their elements lie as (n, h, w, c).
+  bool channels_last = false;
 
   CORTADO_INLINE explicit operator bool() const { return data != nullptr; }
   CORTADO_INLINE float* f32() const { return static_cast<float*>(data); }
@@ -34,6 +36,18 @@ struct Tensor {
     return n;
   }
   CORTADO_INLINE int64_t size() const { return count(0, rank); }
+
+  /// The same memory with its axes in the order in which they lie there, and the place of one of ours among them.
+  CORTADO_INLINE Tensor stored() const {
+    Tensor lying = *this;
+    lying.channels_last = false;
+    for (int axis = 0; axis < rank; ++axis) lying.dim[stored_axis(axis)] = dim[axis];
+    return lying;
+  }
+  CORTADO_INLINE int stored_axis(int axis) const {
+    if (!channels_last || axis == 0) return axis;
+    return axis == 1 ? 3 : axis - 1;
+  }
 };
 
 }  // namespace cortado

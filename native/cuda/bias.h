@@ -23,9 +23,16 @@ struct PlaneSums {
   int64_t images, planes, pixels;
   float* to;
 
+  /// Whether each plane's elements are a column of a matrix; otherwise they lie together.
+  bool columns() const { return x.channels_last || pixels == 1; }
+  /// What run() needs of memory for parts.
+  size_t bytes() const {
+    return columns() ? column_sums_bytes(planes, images * pixels) : sums_bytes<1>(planes, images * pixels);
+  }
   void run(const Launch& launch, void* parts) const {
     with_numbers(x.dtype, [&](auto number) {
       using T = decltype(number);
+      if (columns()) return sum_columns(launch, planes, images * pixels, parts, numbers<T>(x), to);
       sum_rows<1>(launch, planes, images * pixels, parts, Of<T>{numbers<T>(x), planes, pixels, to});
     });
   }

@@ -9,13 +9,14 @@ namespace cortado::cuda {
 
 namespace {
 
-/// A product of our own, and a plan of cuDNN's for the same where there is one.
+/// A product of our own, for which all tensors are float32 with channels first, and a plan of cuDNN's for the same
+/// where there is one.
 template <class P>
-struct Convolved {
+struct Convolved : TakesAny {
   P p;
   ProductShape shape;
   LibraryConvolution library;
-  Floats tensors;  // image, weight, features
+  Brought tensors;  // image, weight, features
 
   Convolved(Prepare& step, const Tensor& image, const Tensor& weight, const Tensor& features, const Epilogue& epilogue)
       : p{{Conv2dShape(step, image, features, weight, number_type(image), number_type(features))}, epilogue},
@@ -28,7 +29,9 @@ struct Convolved {
     // A library does not look whether the run has been halted.
     if (library && !launch.halt) return library.run(launch);
     constexpr int kResult = P::kPass == Pass::image ? 0 : P::kPass == Pass::weight ? 1 : 2;
-    const auto place = [&](int i) { return i == kResult ? tensors.place(launch, i) : tensors.bring(launch, i); };
+    const auto place = [&](int i) {
+      return static_cast<float*>(i == kResult ? tensors.place(launch, i) : tensors.bring(launch, i));
+    };
     P own = p;
     own.images = place(0);
     own.weight = place(1);
@@ -78,7 +81,7 @@ struct Deconv2dDgrad : Features {
 };
 
 /// In: x, dy. Out: dweight, dbias; either may be absent. `features` is the one of them on the feature side.
-struct ConvolutionWgrad {
+struct ConvolutionWgrad : TakesAny {
   Convolved<FilterGradient> product;
   bool wanted;
   PlaneSums bias;
@@ -88,7 +91,7 @@ struct ConvolutionWgrad {
     const Tensor dy = step.in(1);
     bias = {dy, dy.dim[0], dy.dim[1], dy.count(2, 4), step.out(1).f32()};
     step.expect(may_hold(step.out(1), dy.dim[1]), "a bias for every filter");
-    step.scratch(sums_bytes<1>(bias.planes, bias.images * bias.pixels));
+    step.scratch(bias.bytes());
   }
   void run(const Launch& launch) const {
     if (wanted) product.run(launch);

@@ -30,53 +30,56 @@ struct Matrices {
   __device__ void put(int64_t, int64_t m, int64_t n, float sum) const { to[m * columns + n] = epilogue(n, sum); }
 };
 
-/// The same of tensors, with the sides chosen when a plan is prepared, or a plan of cuBLASLt's. Two factors in bfloat16
-/// are multiplied as they are; otherwise what is not float32 is copied, which for the side that is not a weight is
-/// little.
+/// The type in which a library multiplies two factors: their own where both are of 16 bits. float16 beside bfloat16, a
+/// value beside a gradient, is rounded to it: the product has no more digits than its worse factor, and a gradient's
+/// range. Neither needs a scale, since sums are float32. A weight that is float32, as in training, is read as it is: to
+/// round it first would move more bytes than it spares.
+inline DType factor_type(const Tensor& left, const Tensor& right) {
+  if (left.dtype == DType::f32 || right.dtype == DType::f32) return DType::f32;
+  return left.dtype == right.dtype ? left.dtype : DType::bf16;
+}
+
+/// The same of tensors, with the sides chosen when a plan is prepared, or a plan of cuBLASLt's. What is not of the type
+/// that it is multiplied in is copied, which for the side that is not a weight is little.
 struct MatrixProduct {
   Matrices<true, true> p;
-  Tensor left, right, to;
-  bool along_a, along_b, halves;
+  bool along_a, along_b;
+  DType factors;
   ProductShape shape;
   Vendor* vendor;
   const Gemm* gemm;
-  Floats tensors;  // left, right, to
+  Brought floats, theirs;  // left, right, to: for our own product, and for the library's
 
   MatrixProduct(Prepare& step, const Tensor& left, const Tensor& right, const Tensor& to,
                 const Matrices<true, true>& extents, bool along_a, bool along_b)
       : p(extents),
-        left(left),
-        right(right),
-        to(to),
         along_a(along_a),
         along_b(along_b),
-        halves(left.dtype == DType::bf16 && right.dtype == DType::bf16),
+        factors(factor_type(left, right)),
         shape(ProductShape::of(1, p.rows, p.columns, p.depth)),
         vendor(&vendor_of(step.device())),
         gemm(to ? vendor->gemm(transposed(step.precision())) : nullptr) {
-    if (halves && !gemm && to) {
-      halves = false;
+    if (factors != DType::f32 && !gemm && to) {
+      factors = DType::f32;
       gemm = vendor->gemm(transposed(step.precision()));
     }
-    const size_t own = shape.bytes(), theirs = gemm ? gemm->workspace() : 0, most = own > theirs ? own : theirs;
+    const size_t own = shape.bytes(), workspace = gemm ? gemm->workspace() : 0,
+                 most = own > workspace ? own : workspace;
     step.scratch(most);
-    tensors = Floats(step, left, right, to, most);
+    floats = Brought(step, left, right, to, most);
+    theirs = Brought(step, left, right, to, most, factors, factors);
   }
   void run(const Launch& launch) const {
     // A library does not look whether the run has been halted.
     const bool library = gemm && !launch.halt;
-    Matrices<true, true> own = p;
-    own.to = tensors.place(launch, 2);
-    if (library && halves) {
-      vendor->run(*gemm, launch.stream, right.data, left.data, p.epilogue.bias, own.to, launch.scratch);
+    const Brought& tensors = library ? theirs : floats;
+    const void *const left = tensors.bring(launch, 0), *const right = tensors.bring(launch, 1);
+    auto* const to = static_cast<float*>(tensors.place(launch, 2));
+    if (library) {
+      vendor->run(*gemm, launch.stream, right, left, p.epilogue.bias, to, launch.scratch);
     } else {
-      own.left = tensors.bring(launch, 0);
-      own.right = tensors.bring(launch, 1);
-      if (library) {
-        vendor->run(*gemm, launch.stream, own.right, own.left, p.epilogue.bias, own.to, launch.scratch);
-      } else {
-        multiply_own(launch, own);
-      }
+      multiply_own(launch, {p.rows, p.columns, p.depth, p.epilogue, static_cast<const float*>(left),
+                            static_cast<const float*>(right), to});
     }
     tensors.bring_back(launch, 2);
   }
@@ -86,7 +89,7 @@ struct MatrixProduct {
   /// C^T = B^T A^T.
   GemmShape transposed(Precision precision) const {
     return {p.columns,       p.rows,    p.depth, along_b, !along_a, p.epilogue.bias != nullptr,
-            p.epilogue.relu, precision, halves};
+            p.epilogue.relu, precision, factors};
   }
   void multiply_own(const Launch& launch, const Matrices<true, true>& own) const {
     if (along_a) return along_b ? start<true, true>(launch, own) : start<true, false>(launch, own);
@@ -141,7 +144,7 @@ struct DenseWgrad {
         product(step, step.in(s.transpose ? 0 : 1), step.in(s.transpose ? 1 : 0), step.out(0),
                 {s.transpose ? s.inputs : s.units, s.transpose ? s.units : s.inputs, s.rows, {}}, false, false) {
     bias = {step.in(1), s.rows, s.units, 1, step.out(1).f32()};
-    step.scratch(sums_bytes<1>(s.units, s.rows));
+    step.scratch(bias.bytes());
   }
   void run(const Launch& launch) const {
     if (wanted) product.run(launch);

@@ -14,7 +14,7 @@ namespace {
 template <class F>
 struct ElementwiseOf {
   template <class T, class V>
-  struct Kernel {
+  struct Kernel : TakesAlike {
     F f;
     const T* first;
     const V* other[2] = {};

@@ -11,7 +11,7 @@ namespace {
 
 /// y = sum of coefficients[i] * x[i]; y may lie over any of them.
 template <class T, class>
-struct SumOf {
+struct SumOf : TakesAlike {
   Terms<T> terms;
   float coefficient[kMaxTerms];
   T* y;
@@ -39,7 +39,7 @@ struct SumOf {
 using Sum = Stored<SumOf>;
 
 template <class T, class>
-struct EltwiseProdOf {
+struct EltwiseProdOf : TakesAlike {
   Terms<T> terms;
   T* y;
 
@@ -74,7 +74,7 @@ struct TermGradients {
 /// Inputs dy, y (read unless `stable`), then the factors; one output per factor. Stable: the product of the others.
 /// Else y / x, which is NaN where x is 0, as in Caffe.
 template <class T, class V>
-struct EltwiseProdGradOf {
+struct EltwiseProdGradOf : TakesAlike {
   Terms<V> terms;
   TermGradients<T> to;
   const T* dy;
@@ -115,7 +115,7 @@ using EltwiseProdGrad = Stored<EltwiseProdGradOf>;
 /// Outputs y and, for the gradient, the number of the winner (i32). Caffe's ties (eltwise_layer.cu): of the first two
 /// the second wins, a later one must be strictly larger.
 template <class T, class>
-struct EltwiseMaxOf {
+struct EltwiseMaxOf : TakesAlike {
   Terms<T> terms;
   T* y;
   int32_t* winner;
@@ -145,7 +145,7 @@ using EltwiseMax = Stored<EltwiseMaxOf>;
 
 /// Inputs dy, winner; one output per term.
 template <class T, class>
-struct EltwiseMaxGradOf {
+struct EltwiseMaxGradOf : TakesAlike {
   const T* dy;
   const int32_t* winner;
   int count;
@@ -176,13 +176,14 @@ using EltwiseMaxGrad = Stored<EltwiseMaxGradOf>;
 /// x, random state (4 x i32) -> y; y may lie over x. The same kernel turns dy into dx: the run's random numbers, drawn
 /// again, make the same mask.
 template <class T, class>
-struct DropoutOf {
+struct DropoutOf : TakesAlike {
   const T* x;
   const int32_t* state;
   T* y;
   int64_t n, stream;
   float scale;
   uint32_t dropped;  // random words below this drop their element
+  int64_t channels = 1, pixels = 1;
 
   explicit DropoutOf(Prepare& step)
       : x(numbers<T>(step.in(0))), state(step.in(1).i32()), y(numbers_to<T>(step.out(0))), n(step.in(0).size()) {
@@ -193,9 +194,15 @@ struct DropoutOf {
     step.expect(holds(step.in(1), 4, DType::i32), "a random state");
     scale = static_cast<float>(1.0 / (1.0 - ratio));
     dropped = static_cast<uint32_t>(ratio * 4294967295.0);
+    if (!step.in(0).channels_last) return;
+    channels = step.in(0).dim[1];
+    pixels = step.in(0).count(2, 4);
   }
 
-  void run(const Launch& launch) const { for_each(launch, packs_of<T>(n), *this); }
+  void run(const Launch& launch) const {
+    if (channels > 1) return for_each(launch, n, ChannelsLast{*this});
+    for_each(launch, packs_of<T>(n), *this);
+  }
 
   __device__ void operator()(int64_t q) const {
     const RandomStream random(state, stream);
@@ -209,6 +216,17 @@ struct DropoutOf {
     }
     store_pack(y, q, n, v);
   }
+
+  /// The mask is the same however elements lie: words have the numbers of those that lie with channels first.
+  struct ChannelsLast {
+    DropoutOf d;
+    __device__ void operator()(int64_t i) const {
+      const int64_t image = i / (d.channels * d.pixels), pixel = i / d.channels % d.pixels;
+      const int64_t number = (image * d.channels + i % d.channels) * d.pixels + pixel;
+      const uint32_t word = RandomStream(d.state, d.stream).words(number / 4).word[number % 4];
+      d.y[i] = word < d.dropped ? T{} : narrow<T>(widen(d.x[i]) * d.scale);
+    }
+  };
 };
 using Dropout = Stored<DropoutOf>;
 

@@ -131,7 +131,7 @@ struct FillBilinear {
 
 /// y (1, i32) = 1 when some element of x is NaN or infinite, else 0.
 template <class T, class>
-struct NonFiniteOf {
+struct NonFiniteOf : TakesAlike {
   const T* x;
   int32_t* y;
   int64_t n;

@@ -1,6 +1,7 @@
 // Scales that let float16 hold two tensors and the sums of their products. float16 ends at 65504 and loses digits below
 // 6e-5, so each tensor is brought by a power of two to where no sum of `depth` products can pass 2^15, and the result
-// is brought back: no gradient is too small for it, and none overflows.
+// is brought back: no gradient is too small for it, and none overflows. Where one of them is float16 already and is to
+// be read where it lies, the other alone is brought to where the sums fit.
 #pragma once
 
 #include <math.h>
@@ -14,6 +15,7 @@ namespace cortado::cuda {
 struct HalfScales {
   Tensor tensor[2];
   int64_t size[2], depth;
+  bool stays[2];  // at most one of them
   float* memory;  // kBytes: the largest of each part of both tensors, then the factors
 
   static constexpr int64_t kMostParts = 128;
@@ -53,14 +55,17 @@ struct ScalesOfLargest {
   __device__ void operator()(int64_t) const {
     int room = 15;
     for (int64_t terms = 1; terms < s.depth; terms *= 2) --room;
-    int total = 0;
+    int exponent[2] = {};  // each tensor is less than 2^exponent; infinity stays what it is
     for (int side = 0; side < 2; ++side) {
       float largest = threadIdx.x < s.parts(side) ? s.largest(side)[threadIdx.x] : 0.0f;
       largest = over_block(largest, Larger());
-      int exponent = 0;  // the tensor is less than 2^exponent; infinity stays what it is
-      if (largest > 0 && largest < INFINITY) frexpf(largest, &exponent);
-      int shift = (side == 0 ? room / 2 : room - room / 2) - exponent;
-      shift = shift > 126 ? 126 : shift < -126 ? -126 : shift;
+      if (largest > 0 && largest < INFINITY) frexpf(largest, &exponent[side]);
+    }
+    int total = 0;
+    for (int side = 0; side < 2; ++side) {
+      const int own = s.stays[1 - side] ? room - exponent[1 - side] : side == 0 ? room / 2 : room - room / 2;
+      int shift = (own < 15 ? own : 15) - exponent[side];
+      shift = s.stays[side] ? 0 : shift > 126 ? 126 : shift < -126 ? -126 : shift;
       if (threadIdx.x == 0) s.left()[side] = ldexpf(1.0f, shift);
       total += shift;
     }

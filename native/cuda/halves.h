@@ -1,14 +1,15 @@
-// Tensors of 16-bit numbers with channels last, which tensor cores want: made from ours and turned back.
+// Tensors with channels last, which tensor cores want: made from ours and turned back.
 #pragma once
 
 #include "bias.h"
 #include "launch.h"
-#include "numbers.h"
+#include "packs.h"
 
 namespace cortado::cuda {
 
-/// A tensor of ours (outer, inner, pixels), and its other form (outer, pixels, inner), where every group of the outer
-/// and of the inner extents is filled up with zeros to a multiple of 8: tensor cores read 16 bytes at a time.
+/// A tensor with channels first (outer, inner, pixels), and its other form (outer, pixels, inner). For tensor cores,
+/// which read 16 bytes at a time, every group of the outer and of the inner extents is filled up there with zeros to a
+/// multiple of 8.
 struct Planes {
   struct Axis {
     int64_t groups, count, padded;  // of one group
@@ -26,11 +27,22 @@ struct Planes {
   Axis outer, inner;
   int64_t pixels;
 
+  /// Images, or what else has its elements in one order alone.
+  static Planes of(const Tensor& t) {
+    if (t.rank != 4) return {Axis::of(1, 1, false), Axis::of(1, 1, false), t.size()};
+    return {Axis::of(1, t.dim[0], false), Axis::of(1, t.dim[1], false), t.count(2, 4)};
+  }
+  /// Whether elements lie in the same order in both forms.
+  bool either() const { return pixels == 1 || inner.groups * inner.count == 1; }
+  /// Whether nothing is filled up.
+  __host__ __device__ bool whole() const { return outer.padded == outer.count && inner.padded == inner.count; }
   static constexpr int kTile = 32, kRows = kBlock / kTile;
   int64_t inner_tiles() const { return (inner.size() + kTile - 1) / kTile; }
   int64_t pixel_tiles() const { return (pixels + kTile - 1) / kTile; }
   int64_t blocks() const { return outer.size() * inner_tiles() * pixel_tiles(); }
-  size_t bytes() const { return static_cast<size_t>(outer.size() * inner.size() * pixels) * sizeof(uint16_t); }
+  /// Elements, with those that are filled up.
+  int64_t filled() const { return outer.size() * inner.size() * pixels; }
+  size_t bytes() const { return static_cast<size_t>(filled()) * sizeof(uint16_t); }
   int64_t size() const { return outer.groups * outer.count * inner.groups * inner.count * pixels; }
 };
 
@@ -48,9 +60,9 @@ struct PlaneTile {
   }
 };
 
-/// Our numbers times `scale` (absent: 1) as halves.
+/// Numbers with channels first times `scale` (absent: 1), with channels last.
 template <class From, class To>
-struct ToHalves {
+struct ToLast {
   Planes p;
   const From* from;
   To* to;
@@ -76,9 +88,9 @@ struct ToHalves {
   }
 };
 
-/// Halves times `scale` (absent: 1) as our numbers, with an epilogue by the inner extent.
+/// Numbers with channels last times `scale` (absent: 1), with channels first and an epilogue by the inner extent.
 template <class From, class To>
-struct FromHalves {
+struct FromLast {
   Planes p;
   const From* from;
   To* to;
@@ -102,6 +114,44 @@ struct FromHalves {
       if (outer < 0 || inner < 0 || pixel >= p.pixels) continue;
       to[(outer * planes + inner) * p.pixels + pixel] = narrow<To>(epilogue(inner, tile[x][row]));
     }
+  }
+};
+
+/// Channels last in both forms, of which the second is filled up: numbers times `scale` (absent: 1).
+template <class From, class To>
+struct FillUp {
+  Planes p;
+  const From* from;
+  To* to;
+  const float* scale;
+
+  __device__ void operator()(int64_t i) const {
+    const int64_t row = i / p.inner.size(), outer = p.outer.place(row / p.pixels),
+                  inner = p.inner.place(i % p.inner.size());
+    const int64_t at = (outer * p.pixels + row % p.pixels) * p.inner.groups * p.inner.count + inner;
+    to[i] = narrow<To>(outer < 0 || inner < 0 ? 0.0f : (scale ? *scale : 1.0f) * widen(from[at]));
+  }
+};
+
+/// The way back, with an epilogue by the inner extent; `to` may be `from` where nothing is filled up.
+template <class From, class To>
+struct CutDown {
+  Planes p;
+  const From* from;
+  To* to;
+  const float* scale;
+  Epilogue epilogue;
+
+  template <int N>
+  __device__ void at(int64_t i) const {
+    const int64_t row = i * N / p.inner.size(), outer = p.outer.place(row / p.pixels), first = i * N % p.inner.size();
+    const int64_t begin = (outer * p.pixels + row % p.pixels) * p.inner.groups * p.inner.count;
+    const float factor = scale ? *scale : 1.0f;
+    Lanes<N> lanes = load_lanes<N>(from + i * N);
+    const int64_t inner = p.inner.place(first);
+    if (outer < 0 || inner < 0) return;
+    for (int j = 0; j < N; ++j) lanes.v[j] = epilogue(inner + j, factor * lanes.v[j]);
+    store_lanes<N>(to + begin + inner, lanes);
   }
 };
 

@@ -36,25 +36,35 @@ class Divisor<int32_t> {
   int shift_ = 31;
 };
 
-/// An element of planes of rows and columns.
+/// An element of planes of rows, columns and channels.
 template <class I>
 struct Cell {
-  I plane, row, column;
+  I plane, row, column, channel;
 };
 
+/// Planes whose channels lie side by side, each of them in packs of some or alone; where channels are first they are
+/// planes themselves, of one channel.
 template <class I>
 struct Grid {
-  I rows, columns;
+  I rows, columns, channels;
 
-  Grid(int64_t rows, int64_t columns)
-      : rows(static_cast<I>(rows)), columns(static_cast<I>(columns)), by_rows_(rows), by_columns_(columns) {}
+  Grid(int64_t rows, int64_t columns, int64_t channels = 1)
+      : rows(static_cast<I>(rows)),
+        columns(static_cast<I>(columns)),
+        channels(static_cast<I>(channels)),
+        by_rows_(rows),
+        by_columns_(columns),
+        by_channels_(channels) {}
   __device__ Cell<I> cell(I i) const {
-    const I line = by_columns_(i), plane = by_rows_(line);
-    return {plane, line - plane * rows, i - line * columns};
+    const I pixel = by_channels_(i), line = by_columns_(pixel), plane = by_rows_(line);
+    return {plane, line - plane * rows, pixel - line * columns, i - pixel * channels};
+  }
+  __device__ I at(const Cell<I>& cell) const {
+    return ((cell.plane * rows + cell.row) * columns + cell.column) * channels + cell.channel;
   }
 
  private:
-  Divisor<I> by_rows_, by_columns_;
+  Divisor<I> by_rows_, by_columns_, by_channels_;
 };
 
 }  // namespace cortado::cuda

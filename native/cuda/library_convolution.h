@@ -2,9 +2,9 @@
 #pragma once
 
 #include "../kernels/products.h"
+#include "convert.h"
 #include "device.h"
 #include "half_scales.h"
-#include "halves.h"
 #include "vendor/vendor.h"
 
 namespace cortado::cuda {
@@ -17,8 +17,9 @@ struct ApplyEpilogue {
   __device__ void operator()(int64_t i) const { data[i] = epilogue(i / pixels % planes, data[i]); }
 };
 
-/// A plan of cuDNN's with what lies around it: nothing in float32, where the plan may also do the epilogue; in 16 bits
-/// the way of the tensors there and back, which does it.
+/// A plan of cuDNN's with what lies around it. In float32 that is nothing. In 16 bits it is the way of those tensors
+/// that do not lie as the plan wants them: with channels last, in its type, every group's channels a multiple of 8. The
+/// epilogue is the plan's where it can be, and otherwise done on the way back.
 class LibraryConvolution {
  public:
   LibraryConvolution(Prepare& step, Pass pass, const Conv2dShape& s, const Tensor& image, const Tensor& weight,
@@ -27,8 +28,11 @@ class LibraryConvolution {
     if (!image || !weight || !features) return;  // a gradient that nobody wants
     precision_ = step.precision();
     bool floats = true;
-    for (const Tensor& tensor : tensor_) floats &= tensor.dtype == DType::f32;
+    for (const Tensor& tensor : tensor_) floats &= tensor.dtype == DType::f32 && !tensor.channels_last;
     if (!floats && !halves()) return;
+    // What is bfloat16 has no more digits to lose, and needs no scale.
+    const bool brain = tensor_[left()].dtype == DType::bf16 || tensor_[right()].dtype == DType::bf16;
+    if (halves() && brain) precision_ = Precision::bf16;
     choose(s);
     if (!plan_) return;
     const int64_t depth[] = {s.channels * s.taps(), s.filters * s.taps(), s.images * s.pixels()};
@@ -66,11 +70,14 @@ class LibraryConvolution {
     const auto axis = [](const Extent& e) {
       return ConvolutionShape::Axis{e.image, e.features, e.taps, e.stride, e.pad, e.dilation};
     };
+    for (const int side : {left(), right(), result()}) direct_[side] = halves && lies_so(side);
+    if (scaled() && direct_[left()]) direct_[right()] = false;  // it is brought to where their sums fit
     ConvolutionShape shape{
         pass_,          precision_,   epilogue_.bias != nullptr,         epilogue_.relu,
         s.images,       s.groups,     planes_[kWeightSide].inner.padded, planes_[kWeightSide].outer.padded,
         axis(s.height), axis(s.width)};
-    fused_ = !halves && pass_ == Pass::features && (shape.bias || shape.relu);
+    fused_ =
+        pass_ == Pass::features && (shape.bias || shape.relu) && (!halves || (direct_[kFeaturesSide] && !scaled()));
     if (fused_) plan_ = vendor_->convolution(shape);
     if (plan_) return;
     fused_ = shape.bias = shape.relu = false;
@@ -84,46 +91,78 @@ class LibraryConvolution {
   int left() const { return pass_ == Pass::image ? kFeaturesSide : kImageSide; }
   int right() const { return pass_ == Pass::weight ? kFeaturesSide : kWeightSide; }
 
-  /// In scratch memory: three tensors of halves, the scales, what the plan works in.
+  bool scaled() const { return precision_ == Precision::f16; }
+  /// Whether channels are last, or might as well be.
+  bool lies_last(int side) const { return tensor_[side].channels_last || planes_[side].either(); }
+  /// Whether the plan can take the tensor where it is.
+  bool lies_so(int side) const {
+    const DType type = scaled() ? DType::f16 : DType::bf16;
+    return lies_last(side) && planes_[side].whole() && tensor_[side].dtype == type;
+  }
+
+  /// In scratch memory: the tensors that are brought, the scales or the bias, what the plan works in.
   static size_t whole(size_t bytes) { return (bytes + 255) / 256 * 256; }
   size_t halves_at(int side) const {
     size_t at = 0;
-    for (int i = 0; i < side; ++i) at += whole(planes_[i].bytes());
+    for (int i = 0; i < side; ++i) at += direct_[i] ? 0 : whole(planes_[i].bytes());
     return at;
   }
   size_t workspace_at() const {
-    if (precision_ != Precision::bf16 && precision_ != Precision::f16) return 0;
-    return halves_at(3) + whole(HalfScales::kBytes);
+    if (!halves()) return 0;
+    const auto biases = static_cast<size_t>(planes_[kWeightSide].outer.size()) * sizeof(uint16_t);
+    return halves_at(3) + whole(scaled() ? HalfScales::kBytes : fused_ && epilogue_.bias ? biases : 0);
   }
 
   template <class T>
   void run_halves(const Launch& launch) const {
     constexpr bool kScaled = kType<T> == DType::f16;
     auto* const scratch = static_cast<uint8_t*>(launch.scratch);
-    const auto theirs = [&](int side) { return reinterpret_cast<T*>(scratch + halves_at(side)); };
-    const int a = left(), b = right(), c = result();
+    const auto theirs = [&](int side) {
+      return direct_[side] ? numbers_to<T>(tensor_[side]) : reinterpret_cast<T*>(scratch + halves_at(side));
+    };
+    const int a = left(), b = right();
+    auto* const bias = reinterpret_cast<T*>(scratch + halves_at(3));
     HalfScales scales{{tensor_[a], tensor_[b]},
                       {planes_[a].size(), planes_[b].size()},
                       depth_,
+                      {direct_[a], direct_[b]},
                       reinterpret_cast<float*>(scratch + halves_at(3))};
     if (kScaled) scales.run(launch);
-    const auto bring = [&](int side, const float* scale) {
-      with_numbers(tensor_[side].dtype, [&](auto number) {
-        using Ours = decltype(number);
-        for_blocks(
-            launch, planes_[side].blocks(),
-            ToHalves<Ours, T>{planes_[side], numbers<Ours>(tensor_[side]), theirs(side), kScaled ? scale : nullptr});
-      });
-    };
-    bring(a, scales.left());
-    bring(b, scales.right());
+    if (!direct_[a]) bring(launch, a, theirs(a), kScaled ? scales.left() : nullptr);
+    if (!direct_[b]) bring(launch, b, theirs(b), kScaled ? scales.right() : nullptr);
+    if (fused_ && epilogue_.bias) {
+      for_lanes(launch, planes_[kWeightSide].outer.size(), true, Converted<float, T>{epilogue_.bias, bias});
+    }
     vendor_->run(*plan_, launch.stream,
-                 {theirs(kImageSide), theirs(kWeightSide), nullptr, theirs(kFeaturesSide), scratch + workspace_at()});
-    with_numbers(tensor_[c].dtype, [&](auto number) {
+                 {theirs(kImageSide), theirs(kWeightSide), bias, theirs(kFeaturesSide), scratch + workspace_at()});
+    bring_back(launch, theirs(result()), kScaled ? scales.result() : nullptr);
+  }
+
+  /// The tensor of a side to where the plan reads it.
+  template <class T>
+  void bring(const Launch& launch, int side, T* to, const float* scale) const {
+    const Planes& p = planes_[side];
+    with_numbers(tensor_[side].dtype, [&](auto number) {
       using Ours = decltype(number);
-      for_blocks(launch, planes_[c].blocks(),
-                 FromHalves<T, Ours>{planes_[c], theirs(c), numbers_to<Ours>(tensor_[c]),
-                                     kScaled ? scales.result() : nullptr, epilogue_});
+      const Ours* const from = numbers<Ours>(tensor_[side]);
+      if (!lies_last(side)) return for_blocks(launch, p.blocks(), ToLast<Ours, T>{p, from, to, scale});
+      if (!p.whole()) return for_each(launch, p.filled(), FillUp<Ours, T>{p, from, to, scale});
+      for_lanes(launch, p.size(), p.size() % kLanes == 0, Converted<Ours, T>{from, to, scale});
+    });
+  }
+
+  /// The result from where the plan has written it, with what the plan has not done of the epilogue.
+  template <class T>
+  void bring_back(const Launch& launch, const T* from, const float* scale) const {
+    const int side = result();
+    const Epilogue epilogue = fused_ ? Epilogue{} : epilogue_;
+    if (direct_[side] && !scale && !epilogue.bias && !epilogue.relu) return;
+    const Planes& p = planes_[side];
+    with_numbers(tensor_[side].dtype, [&](auto number) {
+      using Ours = decltype(number);
+      Ours* const to = numbers_to<Ours>(tensor_[side]);
+      if (!lies_last(side)) return for_blocks(launch, p.blocks(), FromLast<T, Ours>{p, from, to, scale, epilogue});
+      for_lanes(launch, p.filled(), p.whole(), CutDown<T, Ours>{p, from, to, scale, epilogue});
     });
   }
 
@@ -134,6 +173,7 @@ class LibraryConvolution {
   Precision precision_ = Precision::f32;
   const Convolution* plan_ = nullptr;
   bool fused_ = false;
+  bool direct_[3] = {};  // the plan reads or writes the tensor itself
   int64_t depth_ = 0;
   Planes planes_[3];
 };

@@ -1,9 +1,7 @@
 // Local response normalisation. This is the place where an algorithm is chosen for a shape: cuDNN's where it was
 // measured to be faster, our own otherwise.
-#include "../kernels/lrn.h"
-
 #include "device.h"
-#include "index.h"
+#include "lrn_windows.h"
 #include "stored.h"
 #include "table.h"
 #include "vendor/vendor.h"
@@ -11,70 +9,6 @@
 namespace cortado::cuda {
 
 namespace {
-
-/// s^-beta and 1 / s.
-struct Scaled {
-  float power, inverse;
-};
-
-__device__ inline Scaled scaled(float s, float beta) {
-  if (beta == 0.75f) {
-    const float root = rsqrtf(s);
-    return {root * sqrtf(root), root * root};
-  }
-  if (beta == 0.5f) {
-    const float root = rsqrtf(s);
-    return {root, root * root};
-  }
-  return {beta == 1.0f ? 1.0f / s : powf(s, -beta), 1.0f / s};
-}
-
-/// Windows across channels. s is never stored; backward computes it again.
-template <class I>
-struct AcrossChannels {
-  using Index = I;
-  Grid<I> grid;  // images, channels, pixels
-  I half;
-  float factor, k, beta;
-
-  explicit AcrossChannels(const LrnAcross& e)
-      : grid(e.channels, e.pixels), half(static_cast<I>(e.half)), factor(e.factor), k(e.k), beta(e.beta) {}
-
-  /// Sum of f(j) over the elements j of the window around element i.
-  template <class F>
-  __device__ float over(I i, const F& f) const {
-    const I c = grid.cell(i).row, channels = grid.rows;
-    const I first = c > half ? c - half : 0, last = c + half < channels ? c + half : channels - 1;
-    float sum = 0;
-    for (I j = first; j <= last; ++j) sum += f(i + (j - c) * grid.columns);
-    return sum;
-  }
-};
-
-/// Windows within each channel.
-template <class I>
-struct WithinChannel {
-  using Index = I;
-  Grid<I> grid;  // planes, rows, columns
-  I half;
-  float factor, k, beta;
-
-  explicit WithinChannel(const LrnWithinChannel& e)
-      : grid(e.h, e.w), half(static_cast<I>(e.half)), factor(e.factor), k(1), beta(e.beta) {}
-
-  template <class F>
-  __device__ float over(I i, const F& f) const {
-    const Cell<I> cell = grid.cell(i);
-    const I row = cell.row, column = cell.column, h = grid.rows, w = grid.columns;
-    const I top = row > half ? row - half : 0, bottom = row + half < h ? row + half : h - 1;
-    const I left = column > half ? column - half : 0, right = column + half < w ? column + half : w - 1;
-    float sum = 0;
-    for (I r = top; r <= bottom; ++r) {
-      for (I c = left; c <= right; ++c) sum += f(i + (r - row) * w + (c - column));
-    }
-    return sum;
-  }
-};
 
 /// s of an element, as s^-beta and 1 / s.
 template <class Window, class T>
@@ -135,77 +69,31 @@ void normalize_gradient(const Launch& launch, int64_t n, const T* dy, const V* x
   for_each<typename Window::Index>(launch, n, Slope<Window, T, V>{terms, dx});
 }
 
-/// Windows of five channels with beta 3/4, as AlexNet's and GoogLeNet's are: a thread takes kEach channels of a pixel,
-/// of which it reads each once, and has nothing to write but the result.
-template <class I, int kEach>
-struct FiveChannels {
-  using Index = I;
-  Grid<I> grid;  // images, kEach channels, pixels
-  I channels;
-  float factor, k, slope;
-
-  explicit FiveChannels(const LrnAcross& e)
-      : grid(count(e.channels), e.pixels),
-        channels(static_cast<I>(e.channels)),
-        factor(e.factor),
-        k(e.k),
-        slope(-2 * e.factor * e.beta) {}
-  static int64_t count(int64_t channels) { return (channels + kEach - 1) / kEach; }
-  static int64_t threads(const LrnAcross& e) { return e.images * count(e.channels) * e.pixels; }
-
-  /// A thread's first channel, and where it lies.
-  struct Place {
-    I channel, at;
-  };
-  __device__ Place place(I i) const {
-    const Cell<I> cell = grid.cell(i);
-    const I channel = cell.row * kEach;
-    return {channel, (cell.plane * channels + channel) * grid.columns + cell.column};
-  }
-  __device__ bool has(const Place& place, int j) const {
-    return place.channel + j >= 0 && place.channel + j < channels;
-  }
-  /// The channels from `before` before the first on; those that are not there read as 0.
-  template <int kCount, class T>
-  __device__ void load(const T* from, const Place& place, int before, float (&to)[kCount]) const {
-    CORTADO_UNROLL(32)
-    for (int j = 0; j < kCount; ++j)
-      to[j] = has(place, j - before) ? widen(from[place.at + (j - before) * grid.columns]) : 0.0f;
-  }
-  template <class T>
-  __device__ void store(T* to, const Place& place, int j, float value) const {
-    if (has(place, j)) to[place.at + j * grid.columns] = narrow<T>(value);
-  }
-  /// Of the third of five channels.
-  __device__ Scaled scale(const float* five) const {
-    float sum = 0;
-    CORTADO_UNROLL(5)
-    for (int j = 0; j < 5; ++j) sum = fmaf(five[j], five[j], sum);
-    return scaled(fmaf(factor, sum, k), 0.75f);
-  }
-};
-
-template <class T, class Five, int kEach>
+template <class T, class Five>
 struct NormalizeFive {
   const T* x;
   T* y;
   Five five;
   __device__ void operator()(typename Five::Index i) const {
+    constexpr int kEach = Five::kEach;
     const auto place = five.place(i);
     float v[kEach + 4];
     five.load(x, place, 2, v);
+    Lanes<kEach> run;
     CORTADO_UNROLL(32)
-    for (int j = 0; j < kEach; ++j) five.store(y, place, j, v[j + 2] * five.scale(v + j).power);
+    for (int j = 0; j < kEach; ++j) run.v[j] = v[j + 2] * five.scale(v + j).power;
+    five.store(y, place, run);
   }
 };
 
-template <class T, class V, class Five, int kEach>
+template <class T, class V, class Five>
 struct SlopeFive {
   const T* dy;
   const V* x;
   T* dx;
   Five five;
   __device__ void operator()(typename Five::Index i) const {
+    constexpr int kEach = Five::kEach;
     const auto place = five.place(i);
     float v[kEach + 8], direct[kEach + 4], term[kEach + 4];
     five.load(x, place, 4, v);
@@ -216,24 +104,19 @@ struct SlopeFive {
       direct[j] *= s.power;
       term[j] = five.has(place, j - 2) ? direct[j] * v[j + 2] * s.inverse : 0.0f;
     }
+    Lanes<kEach> run;
     CORTADO_UNROLL(32)
     for (int j = 0; j < kEach; ++j) {
       const float sum = term[j] + term[j + 1] + term[j + 2] + term[j + 3] + term[j + 4];
-      five.store(dx, place, j, fmaf(five.slope * v[j + 4], sum, direct[j + 2]));
+      run.v[j] = fmaf(five.slope * v[j + 4], sum, direct[j + 2]);
     }
+    five.store(dx, place, run);
   }
 };
 
-/// The gradient computes more than it writes: the longer its threads' runs, the less of it.
-constexpr int kForward = 8, kBackward = 16;
-
-bool takes_five(const LrnAcross& e) { return e.half == 2 && e.beta == 0.75f; }
-/// What an index counts to: whole runs of channels.
-int64_t most_of(const LrnAcross& e) { return e.images * ((e.channels + kBackward) * e.pixels); }
-
 /// x -> y.
 template <class T, class Extents>
-struct Normalization {
+struct Normalization : TakesAlike {
   const T* x;
   T* y;
   int64_t n;
@@ -249,13 +132,14 @@ struct Normalization {
 };
 
 template <class T, class>
-struct LrnOf : Normalization<T, LrnAcross> {
+struct LrnOf : Normalization<T, Across> {
   Vendor* vendor;
   const LrnCall* library = nullptr;
 
-  explicit LrnOf(Prepare& step) : Normalization<T, LrnAcross>(step), vendor(&vendor_of(step.device())) {
+  explicit LrnOf(Prepare& step) : Normalization<T, Across>(step), vendor(&vendor_of(step.device())) {
     if constexpr (kType<T> == DType::f32) {
-      const LrnAcross& e = this->extents;
+      const Across& e = this->extents;
+      if (e.last) return;
       const LrnShape shape{e.images,
                            e.channels,
                            e.pixels,
@@ -278,20 +162,20 @@ struct LrnOf : Normalization<T, LrnAcross> {
 
  private:
   void compute(const Launch& launch, const T* from, T* to) const {
-    const LrnAcross& e = this->extents;
+    const Across& e = this->extents;
     with_index(most_of(e), [&](auto index) {
       using I = decltype(index);
-      using Five = FiveChannels<I, kForward>;
       if (!takes_five(e)) return normalize(launch, this->n, from, to, AcrossChannels<I>(e));
-      for_each<I>(launch, Five::threads(e), NormalizeFive<T, Five, kForward>{from, to, Five(e)});
+      with_five<I, kForward>(
+          e, [&](const auto& five) { for_each<I>(launch, five.threads(e), NormalizeFive{from, to, five}); });
     });
   }
 };
 using Lrn = Stored<LrnOf>;
 
 template <class T, class>
-struct LrnWithinOf : Normalization<T, LrnWithinChannel> {
-  using Normalization<T, LrnWithinChannel>::Normalization;
+struct LrnWithinOf : Normalization<T, Within> {
+  using Normalization<T, Within>::Normalization;
   void run(const Launch& launch) const {
     with_index(this->n, [&](auto index) {
       normalize(launch, this->n, this->x, this->y, WithinChannel<decltype(index)>(this->extents));
@@ -302,7 +186,7 @@ using LrnWithin = Stored<LrnWithinOf>;
 
 /// dy, x -> dx.
 template <class T, class V, class Extents>
-struct NormalizationGrad {
+struct NormalizationGrad : TakesAlike {
   const T* dy;
   const V* x;
   T* dx;
@@ -321,27 +205,26 @@ struct NormalizationGrad {
 };
 
 template <class T, class V>
-struct LrnGradOf : NormalizationGrad<T, V, LrnAcross> {
-  explicit LrnGradOf(Prepare& step) : NormalizationGrad<T, V, LrnAcross>(step) {
+struct LrnGradOf : NormalizationGrad<T, V, Across> {
+  explicit LrnGradOf(Prepare& step) : NormalizationGrad<T, V, Across>(step) {
     if (!takes_five(this->extents)) step.scratch(this->terms());
   }
   void run(const Launch& launch) const {
-    const LrnAcross& e = this->extents;
+    const Across& e = this->extents;
     with_index(most_of(e), [&](auto index) {
       using I = decltype(index);
-      using Five = FiveChannels<I, kBackward>;
       if (!takes_five(e)) return normalize_gradient(launch, this->n, this->dy, this->x, this->dx, AcrossChannels<I>(e));
-      for_each<I>(launch, Five::threads(e), SlopeFive<T, V, Five, kBackward>{this->dy, this->x, this->dx, Five(e)});
+      with_five<I, kBackward>(e, [&](const auto& five) {
+        for_each<I>(launch, five.threads(e), SlopeFive{this->dy, this->x, this->dx, five});
+      });
     });
   }
 };
 using LrnGrad = Stored<LrnGradOf>;
 
 template <class T, class V>
-struct LrnWithinGradOf : NormalizationGrad<T, V, LrnWithinChannel> {
-  explicit LrnWithinGradOf(Prepare& step) : NormalizationGrad<T, V, LrnWithinChannel>(step) {
-    step.scratch(this->terms());
-  }
+struct LrnWithinGradOf : NormalizationGrad<T, V, Within> {
+  explicit LrnWithinGradOf(Prepare& step) : NormalizationGrad<T, V, Within>(step) { step.scratch(this->terms()); }
   void run(const Launch& launch) const {
     with_index(this->n, [&](auto index) {
       normalize_gradient(launch, this->n, this->dy, this->x, this->dx, WithinChannel<decltype(index)>(this->extents));

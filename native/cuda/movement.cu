@@ -22,7 +22,7 @@ __device__ T* place_in_part(const Parts<T>& parts, int64_t i) {
 
 /// Joins its inputs along an axis; `extents` are theirs along it.
 template <class T, class>
-struct ConcatOf {
+struct ConcatOf : TakesAlike {
   Parts<T> parts;
   explicit ConcatOf(Prepare& step) : parts(step, true, kType<T>) {}
   void run(const Launch& launch) const { for_each(launch, parts.outer * parts.width_of_whole, *this); }
@@ -32,7 +32,7 @@ using Concat = Stored<ConcatOf>;
 
 /// Cuts its input into its outputs along an axis; `extents` are theirs along it.
 template <class T, class>
-struct SliceOf {
+struct SliceOf : TakesAlike {
   Parts<T> parts;
   explicit SliceOf(Prepare& step) : parts(step, false, kType<T>) {}
   void run(const Launch& launch) const { for_each(launch, parts.outer * parts.width_of_whole, *this); }
@@ -85,7 +85,7 @@ struct RepeatGrad {
 
 /// y = the box of x at `offsets` (one per axis) of y's extents.
 template <class T, class>
-struct CropOf {
+struct CropOf : TakesFirst {
   const T* x;
   T* y;
   Box box;
@@ -98,7 +98,7 @@ using Crop = Stored<CropOf>;
 
 /// dx = dy in the box, 0 around it.
 template <class T, class>
-struct CropGradOf {
+struct CropGradOf : TakesFirst {
   const T* dy;
   T* dx;
   int64_t n;

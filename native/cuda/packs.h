@@ -55,4 +55,55 @@ __device__ void store_pack(T* p, int64_t q, int64_t n, const Pack<T>& pack) {
   }
 }
 
+/// N numbers of a row, widened: one, or so many that a row's are whole accesses.
+template <int N>
+struct Lanes {
+  float v[N];
+};
+/// So many lie side by side in a kernel that takes them together.
+constexpr int kLanes = 8;
+
+/// The N numbers from p on, which is N numbers from the beginning of a tensor, or some times that.
+template <int N, class T>
+__device__ Lanes<N> load_lanes(const T* p) {
+  Lanes<N> lanes;
+  if constexpr (N == 1) {
+    lanes.v[0] = widen(*p);
+  } else {
+    constexpr int kSize = Pack<T>::kSize;
+    for (int q = 0; q < N / kSize; ++q) {
+      const detail::Raw<T> raw = reinterpret_cast<const detail::Raw<T>*>(p)[q];
+      for (int j = 0; j < kSize; ++j) lanes.v[q * kSize + j] = widen(raw.v[j]);
+    }
+  }
+  return lanes;
+}
+
+template <int N, class T>
+__device__ void store_lanes(T* p, const Lanes<N>& lanes) {
+  if constexpr (N == 1) {
+    *p = narrow<T>(lanes.v[0]);
+  } else {
+    constexpr int kSize = Pack<T>::kSize;
+    for (int q = 0; q < N / kSize; ++q) {
+      detail::Raw<T> raw;
+      for (int j = 0; j < kSize; ++j) raw.v[j] = narrow<T>(lanes.v[q * kSize + j]);
+      reinterpret_cast<detail::Raw<T>*>(p)[q] = raw;
+    }
+  }
+}
+
+/// Work k by N numbers at a time, where rows have whole lanes; by single ones otherwise: k.at<N>(i) for the N from
+/// i * N on.
+template <int N, class K>
+struct ByLanes {
+  K k;
+  __device__ void operator()(int64_t i) const { k.template at<N>(i); }
+};
+template <class K>
+void for_lanes(const Launch& launch, int64_t n, bool whole, const K& k) {
+  if (whole) return for_each(launch, n / kLanes, ByLanes<kLanes, K>{k});
+  for_each(launch, n, ByLanes<1, K>{k});
+}
+
 }  // namespace cortado::cuda

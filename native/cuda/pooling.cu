@@ -1,7 +1,5 @@
 // Pooling.
-#include "../kernels/window.h"
-
-#include "index.h"
+#include "pooling_windows.h"
 #include "stored.h"
 #include "table.h"
 
@@ -9,119 +7,66 @@ namespace cortado::cuda {
 
 namespace {
 
-/// What kernels know of a pooling.
-template <class I>
-struct Windows {
-  /// One axis of a plane, of the windows along it and of each.
-  struct Axis {
-    I size, outputs, kernel, stride, pad;
-    Divisor<I> by_stride;
-
-    Axis(int64_t size, int64_t outputs, int64_t kernel, int64_t stride, int64_t pad)
-        : size(static_cast<I>(size)),
-          outputs(static_cast<I>(outputs)),
-          kernel(static_cast<I>(kernel)),
-          stride(static_cast<I>(stride)),
-          pad(static_cast<I>(pad)),
-          by_stride(stride) {}
-    /// The part of window `output` that lies in the plane.
-    __device__ WindowSpanOf<I> span(I output) const { return {output, size, kernel, stride, pad}; }
-    /// The first window that covers pixel `at`, and the one behind the last.
-    __device__ I first(I at) const {
-      const I reach = at + pad;
-      return reach < kernel ? 0 : by_stride(reach - kernel) + 1;
-    }
-    __device__ I end(I at) const {
-      const I windows = by_stride(at + pad) + 1;
-      return windows < outputs ? windows : outputs;
-    }
-  };
-
-  Axis rows, columns;
-  Grid<I> in, out;
-
-  explicit Windows(const PoolShape& s)
-      : rows(s.h, s.oh, s.kernel_h, s.stride_h, s.pad_h),
-        columns(s.w, s.ow, s.kernel_w, s.stride_w, s.pad_w),
-        in(s.h, s.w),
-        out(s.oh, s.ow) {}
-};
-
-/// What an index counts to.
-int64_t most_of(const PoolShape& s) {
-  const int64_t inputs = s.inputs(), outputs = s.outputs(), reach = s.h + s.w + 2 * s.kernel_h + 2 * s.kernel_w;
-  return reach + (inputs > outputs ? inputs : outputs);
-}
-
-/// A code of the position within a window, as bytes or, for windows of more than 256 taps, as i32.
-struct Codes {
-  void* data;
-  bool wide;
-  explicit Codes(const Tensor& tensor) : data(tensor.data), wide(tensor.dtype == DType::i32) {}
-  __device__ void set(int64_t i, int64_t code) const {
-    if (wide) {
-      static_cast<int32_t*>(data)[i] = static_cast<int32_t>(code);
-    } else {
-      static_cast<uint8_t*>(data)[i] = static_cast<uint8_t>(code);
-    }
-  }
-  __device__ int64_t get(int64_t i) const {
-    return wide ? static_cast<const int32_t*>(data)[i] : static_cast<const uint8_t*>(data)[i];
-  }
-};
-
 /// A maximum and where it is: the first in row-major order wins, a NaN loses to every number.
-template <class T, class I>
+template <class T, class Windows>
 struct Largest {
+  using I = typename Windows::Index;
+  static constexpr int N = Windows::kEach;
   const T* x;
   T* y;
   float* mask;
   Codes code;
-  Windows<I> windows;
+  Windows windows;
 
   __device__ void operator()(I i) const {
     const Cell<I> cell = windows.out.cell(i);
     const auto rows = windows.rows.span(cell.row), columns = windows.columns.span(cell.column);
-    const I w = windows.columns.size;
-    const T* plane = x + cell.plane * windows.rows.size * w;
-    float best = -HUGE_VALF;
-    I row = rows.first, column = columns.first;
-    for (I r = rows.first; r < rows.last; ++r) {
-      const T* line = plane + (rows.start + r) * w + columns.start;
-      for (I c = columns.first; c < columns.last; ++c) {
-        const float v = widen(line[c]);
-        if (!(v > best)) continue;
-        best = v;
-        row = r, column = c;
-      }
+    const I kernel = windows.columns.kernel;
+    Lanes<N> best;
+    int32_t winner[N];
+    for (int j = 0; j < N; ++j) {
+      best.v[j] = -HUGE_VALF;
+      winner[j] = static_cast<int32_t>(rows.first * kernel + columns.first);
     }
-    if (y) y[i] = narrow<T>(best);
-    if (mask) mask[i] = static_cast<float>((rows.start + row) * w + columns.start + column);
-    if (code.data) code.set(i, row * windows.columns.kernel + column);
+    windows.each_tap(cell, [&](I element, I tap) {
+      const Lanes<N> v = load_lanes<N>(x + element * N);
+      for (int j = 0; j < N; ++j) {
+        if (!(v.v[j] > best.v[j])) continue;
+        best.v[j] = v.v[j];
+        winner[j] = static_cast<int32_t>(tap);
+      }
+    });
+    if (y) store_lanes<N>(y + i * N, best);
+    if (code.data) code.set(i, winner);
+    if (!mask) return;
+    Lanes<N> pixel;
+    for (int j = 0; j < N; ++j) {
+      const I row = rows.start + winner[j] / kernel, column = columns.start + winner[j] % kernel;
+      pixel.v[j] = static_cast<float>(row * windows.columns.size + column);
+    }
+    store_lanes<N>(mask + i * N, pixel);
   }
 };
 
 /// x (n, c, h, w) -> y (n, c, oh, ow), mask (index of the maximum in its plane, as float), code (kernel_w * row +
 /// column of the tap within the unclipped window).
 template <class T, class>
-struct MaxPoolOf {
+struct MaxPoolOf : TakesAlike {
   const T* x;
   T* y;
   float* mask;
   Codes code;
-  PoolShape shape;
+  Pooling shape;
 
   explicit MaxPoolOf(Prepare& step)
       : x(numbers<T>(step.in(0))),
         y(numbers_to<T>(step.out(0))),
         mask(step.out(1).f32()),
         code(step.out(2)),
-        shape(PoolShape::of_max(step, kType<T>)) {}
+        shape(step, PoolShape::of_max(step, kType<T>)) {}
   void run(const Launch& launch) const {
-    with_index(most_of(shape), [&](auto index) {
-      using I = decltype(index);
-      for_each<I>(launch, shape.outputs(), Largest<T, I>{x, y, mask, code, Windows<I>(shape)});
-    });
+    with_windows(
+        shape, [&](const auto& windows) { for_windows(launch, shape.outputs(), Largest{x, y, mask, code, windows}); });
   }
 };
 using MaxPool = Stored<MaxPoolOf>;
@@ -140,64 +85,66 @@ struct GlobalMean {
   }
 };
 
-template <class T, class I>
+template <class T, class Windows>
 struct Mean {
+  using I = typename Windows::Index;
+  static constexpr int N = Windows::kEach;
   const T* x;
   T* y;
-  Windows<I> windows;
+  Windows windows;
 
   __device__ void operator()(I i) const {
     const Cell<I> cell = windows.out.cell(i);
-    const auto rows = windows.rows.span(cell.row), columns = windows.columns.span(cell.column);
-    const I w = windows.columns.size;
-    const T* plane = x + cell.plane * windows.rows.size * w;
-    float sum = 0;
-    for (I r = rows.first; r < rows.last; ++r) {
-      const T* line = plane + (rows.start + r) * w + columns.start;
-      for (I c = columns.first; c < columns.last; ++c) sum += widen(line[c]);
-    }
-    y[i] = narrow<T>(sum / static_cast<float>(rows.extent * columns.extent));
+    Lanes<N> mean{};
+    windows.each_tap(cell, [&](I element, I) {
+      const Lanes<N> v = load_lanes<N>(x + element * N);
+      for (int j = 0; j < N; ++j) mean.v[j] += v.v[j];
+    });
+    const float extent = windows.extent(cell.row, cell.column);
+    for (int j = 0; j < N; ++j) mean.v[j] /= extent;
+    store_lanes<N>(y + i * N, mean);
   }
 };
 
 /// x (n, c, h, w) -> y (n, c, oh, ow): sums divided by the window's extent in the padded plane.
 template <class T, class>
-struct AveragePoolOf {
+struct AveragePoolOf : TakesAlike {
   const T* x;
   T* y;
-  PoolShape shape;
+  Pooling shape;
 
   explicit AveragePoolOf(Prepare& step)
-      : x(numbers<T>(step.in(0))), y(numbers_to<T>(step.out(0))), shape(PoolShape::of_average(step, kType<T>)) {}
+      : x(numbers<T>(step.in(0))), y(numbers_to<T>(step.out(0))), shape(step, PoolShape::of_average(step, kType<T>)) {}
   void run(const Launch& launch) const {
-    if (shape.global()) return for_blocks(launch, shape.planes, GlobalMean<T>{x, y, shape.h * shape.w});
-    with_index(most_of(shape), [&](auto index) {
-      using I = decltype(index);
-      for_each<I>(launch, shape.outputs(), Mean<T, I>{x, y, Windows<I>(shape)});
-    });
+    if (shape.global() && shape.channels == 1)
+      return for_blocks(launch, shape.planes, GlobalMean<T>{x, y, shape.h * shape.w});
+    with_windows(shape, [&](const auto& windows) { for_windows(launch, shape.outputs(), Mean{x, y, windows}); });
   }
 };
 using AveragePool = Stored<AveragePoolOf>;
 
 /// The gradient of a pooling: every pixel gathers from the outputs whose windows cover it share(output, row and column
-/// of the tap, windows' rows and columns).
-template <class T, class I, class Share>
+/// of the tap, windows' rows and columns), added to its sums.
+template <class T, class Windows, class Share>
 struct Gather {
+  using I = typename Windows::Index;
+  static constexpr int N = Windows::kEach;
   T* dx;
-  Windows<I> windows;
   Share share;
+  Windows windows;
 
   __device__ void operator()(I i) const {
     const auto &rows = windows.rows, &columns = windows.columns;
     const Cell<I> cell = windows.in.cell(i);
     const I first = columns.first(cell.column), last = columns.end(cell.column), bottom = rows.end(cell.row);
-    float sum = 0;
+    Lanes<N> sums{};
     for (I oh = rows.first(cell.row); oh < bottom; ++oh) {
-      const I line = (cell.plane * rows.outputs + oh) * columns.outputs;
+      const I line = windows.out.at({cell.plane, oh, 0, cell.channel});
       const I tap = (cell.row + rows.pad - oh * rows.stride) * columns.kernel + cell.column + columns.pad;
-      for (I ow = first; ow < last; ++ow) sum += share(windows, line + ow, tap - ow * columns.stride, oh, ow);
+      for (I ow = first; ow < last; ++ow)
+        share(windows, line + ow * windows.out.channels, tap - ow * columns.stride, oh, ow, sums);
     }
-    dx[i] = narrow<T>(sum);
+    store_lanes<N>(dx + i * N, sums);
   }
 };
 
@@ -206,9 +153,14 @@ template <class T>
 struct ShareOfMax {
   const T* dy;
   Codes code;
-  template <class I>
-  __device__ float operator()(const Windows<I>&, I output, I tap, I, I) const {
-    return code.get(output) == tap ? widen(dy[output]) : 0.0f;
+  template <class Windows, class I, int N>
+  __device__ void operator()(const Windows&, I output, I tap, I, I, Lanes<N>& sums) const {
+    int32_t winner[N];
+    code.get(output, winner);
+    const Lanes<N> d = load_lanes<N>(dy + output * N);
+    for (int j = 0; j < N; ++j) {
+      if (winner[j] == tap) sums.v[j] += d.v[j];
+    }
   }
 };
 
@@ -216,44 +168,45 @@ struct ShareOfMax {
 template <class T>
 struct ShareOfMean {
   const T* dy;
-  template <class I>
-  __device__ float operator()(const Windows<I>& windows, I output, I, I oh, I ow) const {
-    return widen(dy[output]) / static_cast<float>(windows.rows.span(oh).extent * windows.columns.span(ow).extent);
+  template <class Windows, class I, int N>
+  __device__ void operator()(const Windows& windows, I output, I, I oh, I ow, Lanes<N>& sums) const {
+    const Lanes<N> d = load_lanes<N>(dy + output * N);
+    const float extent = windows.extent(oh, ow);
+    for (int j = 0; j < N; ++j) sums.v[j] += d.v[j] / extent;
   }
 };
 
 template <class T, class Share>
-void gather(const Launch& launch, const PoolShape& shape, T* dx, const Share& share) {
-  with_index(most_of(shape), [&](auto index) {
-    using I = decltype(index);
-    for_each<I>(launch, shape.inputs(), Gather<T, I, Share>{dx, Windows<I>(shape), share});
-  });
+void gather(const Launch& launch, const Pooling& shape, T* dx, const Share& share) {
+  with_windows(shape, [&](const auto& windows) { for_windows(launch, shape.inputs(), Gather{dx, share, windows}); });
 }
 
 /// dy, code (n, c, oh, ow) -> dx (n, c, h, w).
 template <class T, class>
-struct MaxPoolGradOf {
+struct MaxPoolGradOf : TakesAlike {
   ShareOfMax<T> share;
   T* dx;
-  PoolShape shape;
+  Pooling shape;
 
   explicit MaxPoolGradOf(Prepare& step)
       : share{numbers<T>(step.in(0)), Codes(step.in(1))},
         dx(numbers_to<T>(step.out(0))),
-        shape(PoolShape::of_max_gradient(step, kType<T>)) {}
+        shape(step, PoolShape::of_max_gradient(step, kType<T>)) {}
   void run(const Launch& launch) const { gather(launch, shape, dx, share); }
 };
 using MaxPoolGrad = Stored<MaxPoolGradOf>;
 
 /// dy -> dx.
 template <class T, class>
-struct AveragePoolGradOf {
+struct AveragePoolGradOf : TakesAlike {
   ShareOfMean<T> share;
   T* dx;
-  PoolShape shape;
+  Pooling shape;
 
   explicit AveragePoolGradOf(Prepare& step)
-      : share{numbers<T>(step.in(0))}, dx(numbers_to<T>(step.out(0))), shape(PoolShape::of_gradient(step, kType<T>)) {}
+      : share{numbers<T>(step.in(0))},
+        dx(numbers_to<T>(step.out(0))),
+        shape(step, PoolShape::of_gradient(step, kType<T>)) {}
   void run(const Launch& launch) const { gather(launch, shape, dx, share); }
 };
 using AveragePoolGrad = Stored<AveragePoolGradOf>;

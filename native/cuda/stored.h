@@ -4,6 +4,7 @@
 #include <variant>
 
 #include "launch.h"
+#include "layouts.h"
 #include "numbers.h"
 
 namespace cortado::cuda {
@@ -12,6 +13,7 @@ namespace cortado::cuda {
 /// They differ where values are float16, whose gradients are bfloat16: float32's range needs no scale.
 template <template <class, class> class K>
 struct Stored {
+  static constexpr Layouts kLayouts = K<float, float>::kLayouts;
   std::variant<K<float, float>, K<Brain, Brain>, K<Half, Half>, K<Brain, Half>> kernel;
 
   explicit Stored(Prepare& step) : kernel(chosen(step)) {}

@@ -22,12 +22,13 @@ struct Parts {
   /// `reads_parts` says which side the step's inputs are; parts that the step would write may be absent.
   Parts(Prepare& step, bool reads_parts, DType dtype = DType::f32)
       : count(reads_parts ? step.inputs() : step.outputs()) {
-    const Tensor all = reads_parts ? step.out(0) : step.in(0);
-    const auto axis = static_cast<int>(step.integer("axis"));
+    const Tensor named = reads_parts ? step.out(0) : step.in(0), all = named.stored();
+    const int64_t named_axis = step.integer("axis");
     double extents[kMaxParts];
     const int given = step.list("extents", extents, kMaxParts);
-    step.expect(holds(all, all.size(), dtype) && axis >= 0 && axis < all.rank && given == count,
+    step.expect(holds(all, all.size(), dtype) && named_axis >= 0 && named_axis < all.rank && given == count,
                 "an extent for every part");
+    const int axis = named.stored_axis(static_cast<int>(named_axis));
     whole = static_cast<T*>(all.data);
     outer = all.count(0, axis);
     width_of_whole = all.count(axis, all.rank);

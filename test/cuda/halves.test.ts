@@ -21,8 +21,10 @@ import {
   log,
   lrn,
   maxPool,
+  maxPoolWithMask,
   power,
   relu,
+  reshape,
   sgd,
   sigmoid,
   slice,
@@ -33,7 +35,9 @@ import {
   type Tensor,
   type Value,
 } from '../../lib/index.js';
-import { addonPath } from '../../lib/native.js';
+import { openDevice } from '../../lib/device.js';
+import { addonPath, allocate, prepare } from '../../lib/native.js';
+import { count, type Shape } from '../../lib/shape.js';
 import { labels, noise } from '../support/nets.js';
 import { assertClose } from '../support/compare.js';
 import { distinct, tensorOf } from '../support/ops.js';
@@ -48,8 +52,9 @@ const ROUNDING: Readonly<Record<Halves, number>> = { bfloat16: 2 ** -9, float16:
 const exact = ({ data, shape }: Tensor): Tensor =>
   tensorOf(shape, (i) => Math.round((0.0625 + Math.abs(data[i]! % 4)) * 16) / 16);
 
-const CHANNELS = 4;
-const SHAPE = [2, CHANNELS, 5, 6];
+/** Twice as many as kernels take together where channels are last. */
+const CHANNELS = 16;
+const SHAPE = [2, CHANNELS, 4, 5];
 
 /** What an op is tried with: two values of that shape, the second one positive too. */
 type Body = (a: Value, b: Value) => Value;
@@ -67,10 +72,20 @@ const OPS: Readonly<Record<string, Body>> = {
   bnll: (a) => bnll(a),
   swish: (a) => swish(a),
   'lrn across channels': (a) => lrn(a, { localSize: 3, alpha: 0.5 }),
+  'lrn across five channels': (a) => lrn(a, { localSize: 5, alpha: 0.5 }),
+  'lrn across five of few channels': (a) => {
+    const parts = slice(a, { parts: 2 });
+    return concat([lrn(parts[0]!, { localSize: 5, alpha: 0.5 }), lrn(parts[1]!, { localSize: 5, alpha: 0.5 })]);
+  },
   'lrn within channels': (a) => lrn(a, { localSize: 3, alpha: 0.5, region: 'within' }),
   'max pooling': (a) => maxPool(a, { kernel: 3, stride: 2 }),
+  'max pooling by windows of more taps than a byte counts': (a) => maxPool(a, { kernel: 17, stride: 2, pad: 8 }),
+  'max pooling that tells its positions': (a) => {
+    const { y, mask } = maxPoolWithMask(a, { kernel: 3, stride: 2 });
+    return eltwise([y, mask], { operation: 'sum', coefficients: [1, 0.125] });
+  },
   'average pooling': (a) => averagePool(a, { kernel: 3, stride: 2, pad: 1 }),
-  'global average pooling': (a) => averagePool(a, { kernel: [5, 6] }),
+  'global average pooling': (a) => averagePool(a, { kernel: [4, 5] }),
   'a sum': (a, b) => eltwise([a, b], { operation: 'sum', coefficients: [0.5, 2] }),
   'a product': (a, b) => eltwise([a, b], { operation: 'prod' }),
   'an unstable product': (a, b) => eltwise([a, b], { operation: 'prod', stableGradient: false }),
@@ -84,12 +99,14 @@ const OPS: Readonly<Record<string, Body>> = {
   'two readers': (a) => eltwise([sigmoid(a), tanh(a)], { operation: 'sum' }),
 };
 
-/** A product that changes nothing: by its weight, the identity. */
-const same = (x: Value, name: string): Value => conv2d(x, { name, filters: CHANNELS, kernel: 1, bias: false });
-const identity = {
-  data: Float32Array.from({ length: CHANNELS ** 2 }, (_, i) => (i % (CHANNELS + 1) === 0 ? 1 : 0)),
-  shape: [CHANNELS, CHANNELS, 1, 1],
+/** Products that change nothing, by their weights, and in which order they leave the elements of images. */
+const PRODUCTS = {
+  'channels last': (x: Value, name: string): Value => conv2d(x, { name, filters: CHANNELS, kernel: 1, bias: false }),
+  'channels first': (x: Value, name: string): Value =>
+    reshape(dense(x, { name, units: count(x.shape, 1), bias: false }), { dims: [0, ...x.shape.slice(1)] }),
 };
+type Order = keyof typeof PRODUCTS;
+const identity = (shape: Shape): Tensor => tensorOf(shape, (i) => (i % (shape[0]! + 1) === 0 ? 1 : 0));
 
 interface Answers {
   readonly y: Tensor;
@@ -97,12 +114,18 @@ interface Answers {
 }
 
 /** Result and gradients of an op between products. */
-async function between(body: Body, device: string, precision: 'float32' | Halves): Promise<Answers> {
+async function between(
+  body: Body,
+  device: string,
+  precision: 'float32' | Halves,
+  order: Order = 'channels last',
+): Promise<Answers> {
+  const same = PRODUCTS[order];
   const net = graph({ a: input(SHAPE.slice(1)), b: input(SHAPE.slice(1)) }, ({ a, b }) => ({
     y: same(body(same(a, 'a1'), same(b, 'b1')), 'y'),
   }));
-  const used = net.parameters.map(({ name }) => name).filter((name) => name.endsWith('weight'));
-  const weights = Object.fromEntries(used.map((name) => [name, identity]));
+  const used = net.parameters.filter(({ name }) => name.endsWith('weight'));
+  const weights = Object.fromEntries(used.map(({ name, shape }) => [name, identity(shape)]));
   await using model = await compile(net, { device, precision, batch: SHAPE[0]!, weights, seed: 5 });
   const inputs = { a: exact(distinct(SHAPE, 3)), b: exact(distinct(SHAPE, 4)) };
   const dy = exact(noise([SHAPE[0]!, ...net.outputs.y.shape.slice(1)], 7, 4));
@@ -121,17 +144,40 @@ describe('tensors of 16 bits', function () {
     this.skip();
   });
 
+  /** Kernels of windows, of parts and of masks, which know where channels are; the others only meet elements. */
+  const PLACED = ['lrn', 'pooling', 'dropout', 'concat', 'slice'];
+
   for (const [name, body] of Object.entries(OPS)) {
+    const orders: Order[] = ['channels last'];
+    if (PLACED.some((word) => name.includes(word))) orders.push('channels first');
     it(`go through ${name}, forward and backward, rounded as often as they are stored`, async () => {
-      const want = await between(body, 'cpu', 'float32');
-      for (const precision of ['bfloat16', 'float16'] as const) {
-        const got = await between(body, 'cuda-sim', precision);
-        assertClose(got.y.data, want.y.data, `${precision}: y`, 3 * ROUNDING[precision]);
-        for (const [input, gradient] of Object.entries(want.gradients))
-          assertClose(got.gradients[input]!.data, gradient.data, `${precision}: d(${input})`, 6 * ROUNDING.bfloat16);
+      for (const order of orders) {
+        const want = await between(body, 'cpu', 'float32', order);
+        for (const precision of ['bfloat16', 'float16'] as const) {
+          const got = await between(body, 'cuda-sim', precision, order);
+          assertClose(got.y.data, want.y.data, `${precision}, ${order}: y`, 3 * ROUNDING[precision]);
+          for (const [input, { data }] of Object.entries(want.gradients))
+            assertClose(got.gradients[input]!.data, data, `${precision}, ${order}: d(${input})`, 6 * ROUNDING.bfloat16);
+        }
       }
     });
   }
+
+  it('with channels last are refused by kernels that do not take them so', async () => {
+    const memory = allocate(1 << 12, (await openDevice('cuda-sim')).native);
+    const plan = async (kernel: string, ...orders: boolean[]): Promise<void> => {
+      const tensors = orders.map((channelsLast, i) => {
+        return { memory: 0, offset: 1024 * i, shape: [1, 2, 3, 4], dtype: 'f32' as const, channelsLast };
+      });
+      const steps = [{ kernel, label: 'step', inputs: [0], outputs: [1], attributes: {} }];
+      (await prepare({ memories: [memory], tensors, steps, threads: 1 })).dispose();
+    };
+    await plan('tanh', true, true);
+    await plan('convert', true, false);
+    await assert.rejects(plan('tanh', true, false), /kernel tanh does not take images in these orders/);
+    await assert.rejects(plan('softmax', true, true), /kernel softmax does not take/);
+    memory.dispose();
+  });
 
   it('are rounded indeed', async () => {
     const [want, got] = await Promise.all([

@@ -85,14 +85,19 @@ describe('16 bits between layers', () => {
 
   it('are those of kept weights where a run changes none', () => {
     const goal: Goal = { batch: 2, phase: 'test', fetch: [net.outputs.loss], gradients: [], seeds: [] };
-    const { prologue, refs } = programOf(net, goal, 'bfloat16');
-    assert.deepEqual(
-      prologue.map(({ label, outputs }) => [label, outputs[0]!.dtype, refs[outputs[0]!.id]!.place.kind]),
-      [
-        ['ip1.convert', 'bf16', 'kept'],
-        ['ip2.convert', 'bf16', 'kept'],
-      ],
-    );
+    for (const [precision, type] of [
+      ['bfloat16', 'bf16'],
+      ['float16', 'f16'],
+    ] as const) {
+      const { prologue, refs } = programOf(net, goal, precision);
+      assert.deepEqual(
+        prologue.map(({ label, outputs }) => [label, outputs[0]!.dtype, refs[outputs[0]!.id]!.place.kind]),
+        [
+          ['ip1.convert', type, 'kept'],
+          ['ip2.convert', type, 'kept'],
+        ],
+      );
+    }
   });
 
   it('are counted as two bytes: AlexNet trains in three quarters of the memory, its pictures and filter gradients float32', () => {

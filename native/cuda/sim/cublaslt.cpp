@@ -46,6 +46,7 @@ struct Matrix {
   int64_t columns() const { return transposed ? layout.rows : layout.columns; }
   float at(int64_t row, int64_t column) const {
     const int64_t i = transposed ? row * layout.stride + column : column * layout.stride + row;
+    if (layout.type == CUDA_R_16F) return from_float16(static_cast<const uint16_t*>(data)[i]);
     if (layout.type == CUDA_R_16BF) return from_bfloat16(static_cast<const uint16_t*>(data)[i]);
     return static_cast<const float*>(data)[i];
   }
@@ -143,7 +144,7 @@ CORTADO_SIMULATED cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDe
 CORTADO_SIMULATED cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t* layout, DataType type,
                                                             uint64_t rows, uint64_t columns, int64_t stride) {
   CORTADO_ANSWER_PLANTED(cublasStatus_t);
-  if ((type != CUDA_R_32F && type != CUDA_R_16BF) || stride < static_cast<int64_t>(rows))
+  if ((type != CUDA_R_32F && type != CUDA_R_16BF && type != CUDA_R_16F) || stride < static_cast<int64_t>(rows))
     return CUBLAS_STATUS_INVALID_VALUE;
   *layout = new cublasLtMatrixLayoutOpaque_t{type, static_cast<int64_t>(rows), static_cast<int64_t>(columns), stride};
   return CUBLAS_STATUS_SUCCESS;

@@ -280,8 +280,8 @@ CORTADO_SIMULATED cudnnStatus_t cudnnBackendExecute(cudnnHandle_t handle, cudnnB
   for (size_t i = 0; i < count; ++i) by_id[ids[i]] = pointers.values<void*>(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS)[i];
   void* const workspace = *pointers.values<void*>(CUDNN_ATTR_VARIANT_PACK_WORKSPACE);
   if (!workspace) return failed(CUDNN_STATUS_BAD_PARAM, "no memory to work in");
-  enqueue(handle->stream, [convolution = plan->state->plan, image = by_id[1], weight = by_id[2],
-                           bias = static_cast<const float*>(by_id[3]), features = by_id[4], workspace] {
+  enqueue(handle->stream, [convolution = plan->state->plan, image = by_id[1], weight = by_id[2], bias = by_id[3],
+                           features = by_id[4], workspace] {
     spend(convolution.nanoseconds() * slowness("engine " + std::to_string(convolution.engine)));
     memset(workspace, 0xff, kWorkspace);
     convolution.run(image, weight, bias, features);

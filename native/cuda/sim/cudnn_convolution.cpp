@@ -83,9 +83,11 @@ void fill(const View& view, const std::vector<double>& sums, const F& finish) {
 
 }  // namespace
 
-void SimulatedConvolution::run(void* x, void* w, const float* b, void* y) const {
+void SimulatedConvolution::run(void* x, void* w, void* b, void* y) const {
   const bool cores = engine == kTensorCores;
   const View images{x, type, image, cores}, weights{w, type, weight, cores}, planes{y, type, features, cores};
+  const int64_t biases_extent[] = {1, features[1], 1, 1};
+  const View biases{b, type, biases_extent, false};
   const View& result = operation == CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR         ? planes
                        : operation == CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR ? images
                                                                                                    : weights;
@@ -107,7 +109,7 @@ void SimulatedConvolution::run(void* x, void* w, const float* b, void* y) const 
   });
   fill(result, sums, [&](int64_t channel, float v) {
     if (engine == kCareless) return NAN;  // nobody may choose it
-    const float biased = bias ? v + b[channel] : v;
+    const float biased = bias ? v + biases.get(0, channel, 0, 0) : v;
     return relu && biased <= 0.0f ? 0.0f : biased;
   });
 }

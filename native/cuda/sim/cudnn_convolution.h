@@ -30,7 +30,7 @@ struct SimulatedConvolution {
     const auto terms = static_cast<double>(features[0] * features[1] * features[2] * features[3] * weight[1]);
     return terms * static_cast<double>(weight[2] * weight[3]) * (engine == kTensorCores ? 1e-3 : 1e-2);
   }
-  void run(void* x, void* w, const float* b, void* y) const;
+  void run(void* x, void* w, void* b, void* y) const;
 };
 
 }  // namespace cortado::sim

@@ -9,7 +9,7 @@ using namespace api;
 namespace {
 
 cublasComputeType_t compute_type(const GemmShape& shape) {
-  if (shape.halves) return CUBLAS_COMPUTE_32F;
+  if (shape.factors != DType::f32) return CUBLAS_COMPUTE_32F;
   switch (shape.precision) {
     case Precision::f32:
       return CUBLAS_COMPUTE_32F;
@@ -34,7 +34,10 @@ std::string GemmShape::text() const {
   std::ostringstream out;
   out << "product in " << kPrecisions[static_cast<int>(precision)] << (bias ? " + bias" : "") << (relu ? " + ReLU" : "")
       << " of (" << columns << ", " << depth << ")" << (transpose_b ? " transposed" : "") << " and (" << depth << ", "
-      << rows << ")" << (transpose_a ? " transposed" : "") << (halves ? ", stored so" : "");
+      << rows << ")" << (transpose_a ? " transposed" : "")
+      << (factors == DType::bf16  ? ", stored in bfloat16"
+          : factors == DType::f16 ? ", stored in float16"
+                                  : "");
   return out.str();
 }
 
@@ -63,7 +66,9 @@ Gemm::Gemm(CublasLt& library, const GemmShape& shape) : subject_(shape.text()), 
           "cublasLtMatrixLayoutCreate");
     return Handle<cublasLtMatrixLayout_t>(made, library.cublasLtMatrixLayoutDestroy);
   };
-  const DataType factors = shape.halves ? CUDA_R_16BF : CUDA_R_32F;
+  const DataType factors = shape.factors == DType::bf16  ? CUDA_R_16BF
+                           : shape.factors == DType::f16 ? CUDA_R_16F
+                                                         : CUDA_R_32F;
   a_ = layout(factors, shape.rows, shape.depth, shape.transpose_a);
   b_ = layout(factors, shape.depth, shape.columns, shape.transpose_b);
   d_ = layout(CUDA_R_32F, shape.rows, shape.columns, false);

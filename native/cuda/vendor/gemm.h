@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "../../core/precision.h"
+#include "../../core/tensor.h"
 #include "cublaslt.h"
 
 namespace cortado::cuda {
@@ -17,7 +18,7 @@ struct GemmShape {
   bool transpose_a, transpose_b;
   bool bias, relu;  // D + bias (rows), rectified
   Precision precision;
-  bool halves;  // A and B are bfloat16; D is float32 all the same
+  DType factors;  // A and B are float32, bfloat16 or float16; D is float32 all the same
 
   /// In words: for errors, and to tell one from the others.
   std::string text() const;
