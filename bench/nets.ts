@@ -9,6 +9,8 @@ export interface NetRow {
   readonly batch: number;
   readonly ms: number;
   readonly imagesPerSecond: number;
+  /** Runs that `ms` is the median of. */
+  readonly repeats: number;
 }
 
 export interface Workload {
@@ -32,6 +34,9 @@ export const WORKLOADS: readonly Workload[] = [
   { work: 'cifar10-full/train', batch: 100, net: cifar10Full, train: true },
 ];
 
+/** What all workloads are trained by. */
+export const SOLVER = sgd({ rate: 1e-4, momentum: 0.9, weightDecay: 5e-4 });
+
 /** How a row calls Cortado. */
 export const whoOf = (precision: Precision): string => (precision === 'float32' ? 'cortado' : `cortado+${precision}`);
 
@@ -51,10 +56,7 @@ export async function benchNet(
 ): Promise<NetRow> {
   const graph = net();
   const settings = { batch, precision, ...(threads !== undefined && { threads }), ...(device && { device }) };
-  const model = await compile(
-    graph,
-    train ? { ...settings, solver: sgd({ rate: 1e-4, momentum: 0.9, weightDecay: 5e-4 }) } : settings,
-  );
+  const model = await compile(graph, train ? { ...settings, solver: SOLVER } : settings);
   try {
     const data = noise(
       graph.inputs.data.shape.reduce((a, b) => a * b, batch),
@@ -66,7 +68,7 @@ export async function benchNet(
       seconds,
     );
     const ms = median(times);
-    return { who: whoOf(precision), work, batch, ms, imagesPerSecond: (1000 * batch) / ms };
+    return { who: whoOf(precision), work, batch, ms, imagesPerSecond: (1000 * batch) / ms, repeats: times.length };
   } finally {
     model.dispose();
   }

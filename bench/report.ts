@@ -2,6 +2,7 @@ import type { Peak } from '../lib/probe.js';
 import { align } from '../lib/table.js';
 import type { KernelRow } from './kernels.js';
 import type { NetRow } from './nets.js';
+import { LEAST_RUNS } from './timing.js';
 
 /** Everything that one run of the benchmark measured. */
 export interface Report {
@@ -43,10 +44,15 @@ export function formatNets(rows: readonly NetRow[], memory: Readonly<Record<stri
     const ratio = own && own !== r ? `${(own.imagesPerSecond / r.imagesPerSecond).toFixed(2)} x` : '';
     return [r.work, r.who, `${r.batch}`, r.ms.toFixed(1), r.imagesPerSecond.toFixed(1), ratio];
   });
+  const few = rows
+    .filter((r) => r.repeats < LEAST_RUNS)
+    .map((r) => `only ${r.repeats} runs: ${r.work}, ${r.who}, batch ${r.batch}`);
   const sizes = Object.entries(memory).map(
     ([what, bytes]) => `peak memory, ${what}: ${(bytes / 2 ** 20).toFixed(0)} MiB`,
   );
-  return [align([['work', 'library', 'batch', 'ms', 'images/s', 'cortado is'], ...lines], 2), ...sizes].join('\n');
+  return [align([['work', 'library', 'batch', 'ms', 'images/s', 'cortado is'], ...lines], 2), ...few, ...sizes].join(
+    '\n',
+  );
 }
 
 /** Cases of both reports: how many times faster the newer one is. */

@@ -5,8 +5,11 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
+/** Runs that a figure is the median of, at least. */
+export const LEAST_RUNS = 10;
+
 /** Repeats `work` until `seconds` are over, at least `least` times, after one warm-up; milliseconds of every call. */
-export async function sample(work: () => Promise<unknown>, seconds: number, least = 10): Promise<number[]> {
+export async function sample(work: () => Promise<unknown>, seconds: number, least = LEAST_RUNS): Promise<number[]> {
   await work();
   const times: number[] = [];
   for (const end = performance.now() + seconds * 1000; times.length < least || performance.now() < end;) {

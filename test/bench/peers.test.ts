@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { benchPeersLonger } from '../../bench/peers.js';
+import { pythonHas } from '../support/python.js';
+
+/** As the scripts of peers do: two cases of 0.01 and 2 s a run, at least three runs; notes how it was called. */
+const SCRIPT = `
+import argparse, json, re
+parser = argparse.ArgumentParser()
+for name in ("--threads", "--seconds", "--case"):
+    parser.add_argument(name)
+args = parser.parse_args()
+open(__file__ + ".calls", "a").write(f"{args.seconds} {args.case}\\n")
+for case, s in (("bvlc/infer", 0.01), ("bvlc/train", 2.0)):
+    if re.search(args.case, f"lib-1.0+cpu:a+b/{case}/b64"):
+        print(json.dumps({"peer": "lib-1.0+cpu:a+b", "case": case, "batch": 64, "ms": 1000 * s,
+                          "images_per_s": 64 / s, "repeats": max(3, int(float(args.seconds) / s))}))
+`;
+
+describe('peers in Python', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'cortado-peers-'));
+  before(function () {
+    if (!pythonHas('json')) this.skip();
+  });
+  after(() => rmSync(folder, { recursive: true }));
+
+  it('are timed again, by themselves, where they had fewer than ten runs', async () => {
+    const path = join(folder, 'peers.py');
+    writeFileSync(path, SCRIPT);
+    const { rows } = await benchPeersLonger(path, 'lib', 5, 1);
+    assert.deepEqual(
+      rows.map(({ work, repeats }) => [work, repeats]),
+      [
+        ['bvlc/infer', 500],
+        ['bvlc/train', 12],
+      ],
+    );
+    assert.equal(readFileSync(`${path}.calls`, 'utf8'), '5 lib\n24 ^lib-1\\.0\\+cpu:a\\+b/bvlc/train/b64$\n');
+  });
+});
