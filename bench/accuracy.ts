@@ -3,16 +3,30 @@ import type { Passes } from '../lib/passes/index.js';
 import { align } from '../lib/table.js';
 
 /** Convolutions that have two algorithms: AlexNet's, and those of the CIFAR-10 nets. */
-const LAYERS = [
+const LAYERS: readonly Layer[] = [
   { name: 'conv1', groups: 1, channels: 3, filters: 96, size: 227, taps: 11, stride: 4, pad: 0 },
   { name: 'conv2', groups: 2, channels: 48, filters: 128, size: 27, taps: 5, stride: 1, pad: 2 },
   { name: 'conv3', groups: 1, channels: 256, filters: 384, size: 13, taps: 3, stride: 1, pad: 1 },
   { name: 'conv4', groups: 2, channels: 192, filters: 192, size: 13, taps: 3, stride: 1, pad: 1 },
   { name: 'conv5', groups: 2, channels: 192, filters: 128, size: 13, taps: 3, stride: 1, pad: 1 },
+  // A gradient of fewer images has one algorithm.
+  { name: 'cifar conv1', groups: 1, channels: 3, filters: 32, size: 32, taps: 5, stride: 1, pad: 2, times: 4 },
   { name: 'cifar conv2', groups: 1, channels: 32, filters: 32, size: 16, taps: 5, stride: 1, pad: 2 },
   { name: 'cifar conv3', groups: 1, channels: 32, filters: 64, size: 8, taps: 5, stride: 1, pad: 2 },
-] as const;
-type Layer = (typeof LAYERS)[number];
+];
+
+interface Layer {
+  readonly name: string;
+  readonly groups: number;
+  readonly channels: number;
+  readonly filters: number;
+  readonly size: number;
+  readonly taps: number;
+  readonly stride: number;
+  readonly pad: number;
+  /** As many images as of the other layers, this many times. */
+  readonly times?: number;
+}
 
 const SAMPLES = 1024;
 const PASSES = ['forward', 'dgrad', 'wgrad'] as const;
@@ -28,9 +42,11 @@ interface Tensors {
  * Root mean square error against double precision, relative to the root mean square of the result, of both algorithms: the
  * direct one, which `passes: 'none'` takes, and Winograd's, over that many images.
  */
-export async function formatAccuracy(images: number): Promise<string> {
+export async function formatAccuracy(batch: number): Promise<string> {
   const rows: string[][] = [];
   for (const layer of LAYERS) {
+    const images = batch * (layer.times ?? 1);
+    const isFirst = layer.channels === 3;
     const net = graph({ x: input([layer.groups * layer.channels, layer.size, layer.size]) }, ({ x }) => ({
       y: conv2d(x, {
         ...layer,
@@ -46,15 +62,15 @@ export async function formatAccuracy(images: number): Promise<string> {
     };
     const tensors = {
       images,
-      // What a ReLU leaves.
-      x: uniform(1, images * layer.groups * layer.channels * layer.size ** 2, 0),
+      // A picture without its mean, or what a ReLU leaves.
+      x: uniform(1, images * layer.groups * layer.channels * layer.size ** 2, isFirst ? -1 : 0),
       weight: uniform(2, layer.groups * layer.filters * layer.channels * layer.taps ** 2),
       dy: uniform(3, images * layer.groups * layer.filters * featuresOf(layer) ** 2),
     };
     const [direct, winograd] = [await results(net, tensors, 'none'), await results(net, tensors, 'all')];
     PASSES.forEach((pass, i) => {
-      // The input gradient of a convolution with a stride has one algorithm.
-      if (pass === 'dgrad' && layer.stride > 1) return;
+      // The input gradient of a first layer has one algorithm.
+      if (pass === 'dgrad' && isFirst) return;
       const sampled = samples(direct[i]!.data.length);
       const exact = sampled.map((at) => element(layer, tensors, pass, at));
       const [plain, fast] = [direct, winograd].map((all) =>

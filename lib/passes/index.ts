@@ -1,4 +1,5 @@
 import type { Program } from '../program.js';
+import { useFewChannels } from './few.js';
 import { checkFinite } from './finite.js';
 import { fuseRelu } from './fuse.js';
 import { fuseLrnPool } from './fuse-lrn.js';
@@ -38,6 +39,7 @@ function rewrite(program: Program, precision: Precision, target: Target): Progra
   const has = (kernel: string): boolean => target.kernels.has(kernel);
   let fast = fuseRelu(program);
   if (has('lrn_maxPool')) fast = fuseLrnPool(fast);
+  if (has('conv2d_winograd_few')) fast = useFewChannels(fast);
   if (has('conv2d_winograd')) fast = useWinograd(fast);
   if (has('dense_int8') && precision === 'int8') fast = storeAsInt8(fast);
   if (has('dense_bf16') && precision !== 'float32') fast = multiplyAsBf16(fast);

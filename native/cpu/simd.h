@@ -329,6 +329,12 @@ CORTADO_INLINE Vf interleave(Vf a, Vf b, Lanes<I...>) {
   return shuffle<(Half * kLanes / 2 + I / 2 + (I % 2 ? kLanes : 0))...>(a, b);
 }
 
+/// The reverse: lanes of even or odd number, of a and then of b.
+template <int Odd, int... I>
+CORTADO_INLINE Vf every_second(Vf a, Vf b, Lanes<I...>) {
+  return shuffle<(2 * I + Odd)...>(a, b);
+}
+
 /// Sum of all lanes, by halves.
 CORTADO_INLINE float sum(Vf a) {
   if constexpr (kLanes > 8) a += rotate<8>(a, AllLanes{});

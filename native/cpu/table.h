@@ -14,6 +14,8 @@
 #include "conv2d_rows.h"
 #include "conv2d_rows_wgrad.h"
 #include "conv2d_winograd.h"
+#include "conv2d_winograd_few.h"
+#include "conv2d_winograd_few_wgrad.h"
 #include "deconv2d.h"
 #include "dense.h"
 #include "dense_bf16.h"

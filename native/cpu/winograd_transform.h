@@ -43,14 +43,31 @@ struct Others {
 /// Lagrange's denominators, which are taken out of interpolate() and put into the filters, once a run:
 /// 1 / product of (point - every other finite point).
 template <int Tile>
-CORTADO_INLINE constexpr float lagrange(int at) {
-  if (at == Tile - 1) return 1.0f;
-  if (at == 6) return static_cast<float>(-1 / (raised(kPoint<Tile>[2], 2) * Others<Tile>(2).product));
+CORTADO_INLINE constexpr double lagrange(int at) {
+  if (at == Tile - 1) return 1;
+  if (at == 6) return -1 / (raised(kPoint<Tile>[2], 2) * Others<Tile>(2).product);
   const Others<Tile> others(at / 2);
   const double p = kPoint<Tile>[at / 2], pairs = 2 * p * (raised(p, 4) - others.sum * raised(p, 2) + others.product);
   const int sign = at % 2 == 0 ? 1 : -1;
-  return static_cast<float>(Tile == 8 ? 1 / (pairs * p) : sign / pairs);
+  return Tile == 8 ? 1 / (pairs * p) : sign / pairs;
 }
+
+/// The same at both points of a square's row and column.
+template <int Tile>
+CORTADO_INLINE constexpr float lagrange(int row, int column) {
+  return static_cast<float>(lagrange<Tile>(row) * lagrange<Tile>(column));
+}
+
+/// A number as V, lanes of float or one double.
+template <class V>
+CORTADO_INLINE V like(float x) {
+  return splat(x);
+}
+template <>
+CORTADO_INLINE double like<double>(float x) {
+  return static_cast<double>(x);
+}
+CORTADO_INLINE double fma(double a, double b, double c) { return a * b + c; }
 
 template <int Tile, int I>
 CORTADO_INLINE constexpr float point_raised(int n) {
@@ -98,7 +115,8 @@ template <int Tile, int N>
 struct AtPoints {
   static constexpr int kIn = N, kOut = Tile;
 
-  CORTADO_INLINE static void apply(const Vf (&g)[kIn], Vf (&u)[kOut]) {
+  template <class V>
+  CORTADO_INLINE static void apply(const V (&g)[kIn], V (&u)[kOut]) {
     pair<0>(g, u);
     pair<1>(g, u);
     pair<2>(g, u);
@@ -107,13 +125,13 @@ struct AtPoints {
   }
 
  private:
-  template <int I>
-  CORTADO_INLINE static void pair(const Vf (&g)[kIn], Vf (&u)[kOut]) {
-    Vf even = g[0], odd = splat(point_raised<Tile, I>(1)) * g[1];
+  template <int I, class V>
+  CORTADO_INLINE static void pair(const V (&g)[kIn], V (&u)[kOut]) {
+    V even = g[0], odd = like<V>(point_raised<Tile, I>(1)) * g[1];
 #pragma GCC unroll 5
-    for (int n = 2; n < N; n += 2) even = fma(splat(point_raised<Tile, I>(n)), g[n], even);
+    for (int n = 2; n < N; n += 2) even = fma(like<V>(point_raised<Tile, I>(n)), g[n], even);
 #pragma GCC unroll 5
-    for (int n = 3; n < N; n += 2) odd = fma(splat(point_raised<Tile, I>(n)), g[n], odd);
+    for (int n = 3; n < N; n += 2) odd = fma(like<V>(point_raised<Tile, I>(n)), g[n], odd);
     u[2 * I] = even + odd;
     u[2 * I + 1] = even - odd;
   }
@@ -124,8 +142,9 @@ template <int Tile, int N>
 struct FromPoints {
   static constexpr int kIn = Tile, kOut = N;
 
-  CORTADO_INLINE static void apply(const Vf (&m)[kIn], Vf (&y)[kOut]) {
-    Vf sum[3], difference[3];
+  template <class V>
+  CORTADO_INLINE static void apply(const V (&m)[kIn], V (&y)[kOut]) {
+    V sum[3], difference[3];
 #pragma GCC unroll 3
     for (int i = 0; i < 3; ++i) {
       sum[i] = m[2 * i] + m[2 * i + 1];
@@ -135,10 +154,10 @@ struct FromPoints {
     if constexpr (Tile == 8) y[0] += m[6];
 #pragma GCC unroll 5
     for (int n = 1; n < N; ++n) {
-      const Vf(&term)[3] = n % 2 == 0 ? sum : difference;
-      y[n] = splat(point_raised<Tile, 0>(n)) * term[0];
-      y[n] = fma(splat(point_raised<Tile, 1>(n)), term[1], y[n]);
-      y[n] = fma(splat(point_raised<Tile, 2>(n)), term[2], y[n]);
+      const V(&term)[3] = n % 2 == 0 ? sum : difference;
+      y[n] = like<V>(point_raised<Tile, 1>(n)) * term[1];  // nothing to do where the point is 1
+      y[n] = fma(like<V>(point_raised<Tile, 0>(n)), term[0], y[n]);
+      y[n] = fma(like<V>(point_raised<Tile, 2>(n)), term[2], y[n]);
     }
     y[N - 1] += m[Tile - 1];
   }
@@ -148,10 +167,11 @@ struct FromPoints {
 template <class Transform, class Get, class Put>
 CORTADO_INLINE void transform_square(const Get& get, const Put& put) {
   constexpr int kIn = Transform::kIn, kOut = Transform::kOut;
-  Vf half[kOut][kIn];
+  using V = decltype(get(0, 0));
+  V half[kOut][kIn];
 #pragma GCC unroll 8
   for (int i = 0; i < kIn; ++i) {
-    Vf row[kIn], to[kOut];
+    V row[kIn], to[kOut];
 #pragma GCC unroll 8
     for (int j = 0; j < kIn; ++j) row[j] = get(i, j);
     Transform::apply(row, to);
@@ -160,7 +180,7 @@ CORTADO_INLINE void transform_square(const Get& get, const Put& put) {
   }
 #pragma GCC unroll 8
   for (int j = 0; j < kOut; ++j) {
-    Vf to[kOut];
+    V to[kOut];
     Transform::apply(half[j], to);
 #pragma GCC unroll 8
     for (int i = 0; i < kOut; ++i) put(i, j, to[i]);

@@ -58,7 +58,7 @@ struct WinogradWeights {
         transform_square<AtPoints<Tile, R>>([&](int i, int j) { return tap[i * R + j]; },
                                             [&](int i, int j, Vf v) {
                                               store(place + (i * Tile + j) * room.stride() + c * width,
-                                                    v * splat(lagrange<Tile>(i) * lagrange<Tile>(j)));
+                                                    v * splat(lagrange<Tile>(i, j)));
                                             });
       }
     });
@@ -81,7 +81,7 @@ struct WinogradWeights {
                 const float* at = place + (i * Tile + j) * room.stride() + (first + c) * width;
                 Vf sum = load(at);
                 for (int64_t part = 1; part < parts; ++part) sum += load(at + part * distance);
-                return sum * splat(lagrange<Tile>(i) * lagrange<Tile>(j));
+                return sum * splat(lagrange<Tile>(i, j));
               },
               [&](int i, int j, Vf v) { store(stage + (c * R * R + i * R + j) * kLanes, v); });
         }
