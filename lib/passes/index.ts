@@ -1,5 +1,4 @@
 import type { Program } from '../program.js';
-import { useFewChannels } from './few.js';
 import { checkFinite } from './finite.js';
 import { fuseRelu } from './fuse.js';
 import { fuseLrnPool } from './fuse-lrn.js';
@@ -10,6 +9,7 @@ import { packFilters } from './pack.js';
 import { multiplyAsBf16, storeAsInt8, type Precision } from './precision.js';
 import { prune } from './prune.js';
 import { useRows } from './rows.js';
+import { useShallow } from './shallow.js';
 import { CPU, PLAIN, type Target } from './target.js';
 import { useWinograd } from './winograd.js';
 
@@ -39,7 +39,7 @@ function rewrite(program: Program, precision: Precision, target: Target): Progra
   const has = (kernel: string): boolean => target.kernels.has(kernel);
   let fast = fuseRelu(program);
   if (has('lrn_maxPool')) fast = fuseLrnPool(fast);
-  if (has('conv2d_winograd_few')) fast = useFewChannels(fast);
+  if (has('conv2d_winograd_shallow')) fast = useShallow(fast);
   if (has('conv2d_winograd')) fast = useWinograd(fast);
   if (has('dense_int8') && precision === 'int8') fast = storeAsInt8(fast);
   if (has('dense_bf16') && precision !== 'float32') fast = multiplyAsBf16(fast);

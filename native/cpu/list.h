@@ -2,26 +2,26 @@
 
 /// Kernels that only the CPU has: X(kernel name, type). No op asks for them; passes put them in place of others (see
 /// lib/passes/target.ts).
-#define CORTADO_CPU_KERNELS(X)                         \
-  X(conv2d_bf16, Conv2dBf16)                           \
-  X(conv2d_bf16_filters, Conv2dBf16Filters)            \
-  X(conv2d_bf16_wgrad, Conv2dBf16Wgrad)                \
-  X(conv2d_filters, Conv2dFilters)                     \
-  X(conv2d_packed, Conv2dPacked)                       \
-  X(conv2d_rows, Conv2dRows)                           \
-  X(conv2d_rows_wgrad, Conv2dRowsWgrad)                \
-  X(conv2d_winograd, Conv2dWinograd)                   \
-  X(conv2d_winograd_dgrad, Conv2dWinograd)             \
-  X(conv2d_winograd_few, Conv2dWinogradFew)            \
-  X(conv2d_winograd_few_wgrad, Conv2dWinogradFewWgrad) \
-  X(conv2d_winograd_wgrad, Conv2dWinogradWgrad)        \
-  X(dense_bf16, DenseBf16)                             \
-  X(dense_bf16_dgrad, DenseBf16Dgrad)                  \
-  X(dense_bf16_wgrad, DenseBf16Wgrad)                  \
-  X(dense_int8, DenseInt8)                             \
-  X(lrn_maxPool, LrnMaxPool)                           \
-  X(lrn_maxPool_grad, LrnMaxPoolGrad)                  \
-  X(non_finite_product, NonFiniteProduct)              \
-  X(to_bf16, ToBf16)                                   \
-  X(to_int8, ToInt8)                                   \
+#define CORTADO_CPU_KERNELS(X)                                 \
+  X(conv2d_bf16, Conv2dBf16)                                   \
+  X(conv2d_bf16_filters, Conv2dBf16Filters)                    \
+  X(conv2d_bf16_wgrad, Conv2dBf16Wgrad)                        \
+  X(conv2d_filters, Conv2dFilters)                             \
+  X(conv2d_packed, Conv2dPacked)                               \
+  X(conv2d_rows, Conv2dRows)                                   \
+  X(conv2d_rows_wgrad, Conv2dRowsWgrad)                        \
+  X(conv2d_winograd, Conv2dWinograd)                           \
+  X(conv2d_winograd_dgrad, Conv2dWinograd)                     \
+  X(conv2d_winograd_shallow, Conv2dWinogradShallow)            \
+  X(conv2d_winograd_shallow_wgrad, Conv2dWinogradShallowWgrad) \
+  X(conv2d_winograd_wgrad, Conv2dWinogradWgrad)                \
+  X(dense_bf16, DenseBf16)                                     \
+  X(dense_bf16_dgrad, DenseBf16Dgrad)                          \
+  X(dense_bf16_wgrad, DenseBf16Wgrad)                          \
+  X(dense_int8, DenseInt8)                                     \
+  X(lrn_maxPool, LrnMaxPool)                                   \
+  X(lrn_maxPool_grad, LrnMaxPoolGrad)                          \
+  X(non_finite_product, NonFiniteProduct)                      \
+  X(to_bf16, ToBf16)                                           \
+  X(to_int8, ToInt8)                                           \
   X(winograd_filters, WinogradFilters)

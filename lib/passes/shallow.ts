@@ -2,9 +2,9 @@ import type { Program, Step } from '../program.js';
 
 /**
  * Convolutions of few channels and 5×5 taps, as first layers are, by Winograd's minimal filtering with tiles in lanes
- * (native/cpu/winograd_few.h): in half of the time of the direct ones.
+ * (native/cpu/winograd_shallow.h): in half of the time of the direct ones.
  */
-export function useFewChannels(program: Program): Program {
+export function useShallow(program: Program): Program {
   const steps = program.steps.map((step): Step => {
     const kernel = KERNELS[step.kernel];
     return kernel && isWorthPoints(step) ? { ...step, kernel } : step;
@@ -13,8 +13,8 @@ export function useFewChannels(program: Program): Program {
 }
 
 const KERNELS: Readonly<Record<string, string>> = {
-  conv2d: 'conv2d_winograd_few',
-  conv2d_wgrad: 'conv2d_winograd_few_wgrad',
+  conv2d: 'conv2d_winograd_shallow',
+  conv2d_wgrad: 'conv2d_winograd_shallow_wgrad',
 };
 const TAPS = 5;
 /**

@@ -6,8 +6,8 @@ import { kernels, run, type Case } from '../support/convolutions.js';
 import { assertClose, forAll, random, seeds } from '../support/ops.js';
 
 const whole = (min: number, max: number) => fc.integer({ min, max });
-const FORWARD = 'conv2d_winograd_few';
-const WGRAD = 'conv2d_winograd_few_wgrad';
+const FORWARD = 'conv2d_winograd_shallow';
+const WGRAD = 'conv2d_winograd_shallow_wgrad';
 
 /** Edges of tiles, tails of vectors of tiles and filters, odd planes, bands of several rows, and all of a wide image. */
 const cases: fc.Arbitrary<Case> = fc.record({

@@ -2,25 +2,26 @@
 // and each plane of the output is made of it in registers and stored where it belongs.
 #pragma once
 
-#include "winograd_few.h"
+#include "winograd_shallow.h"
 
 namespace cortado::CORTADO_ISA {
 namespace {
 
 /// Planes that are made at once, of the same source: as many as sums of a column of points stay in registers.
-constexpr int kFewPlanes = kTileRows > 4 ? 2 : 1;
+constexpr int kShallowPlanes = kTileRows > 4 ? 2 : 1;
 
-/// y(row, column) of P planes, tiles in lanes. source as FewSource leaves it, filters as (column, channel, row, plane).
+/// y(row, column) of P planes, tiles in lanes. source as ShallowSource leaves it, filters as (column, channel, row,
+/// plane).
 template <int P>
-CORTADO_INLINE void multiply_few(const float* source, const float* filters, int64_t channels,
-                                 Vf (&y)[P][kFewOutputs][kFewOutputs]) {
-  Vf half[P][kFewOutputs][kFewTile];
+CORTADO_INLINE void multiply_shallow(const float* source, const float* filters, int64_t channels,
+                                     Vf (&y)[P][kShallowOutputs][kShallowOutputs]) {
+  Vf half[P][kShallowOutputs][kShallowTile];
 #pragma GCC unroll 8
-  for (int j = 0; j < kFewTile; ++j) {
-    Vf product[P][kFewTile] = {};
-    for (int64_t c = 0; c < channels; ++c, source += kFewTile * kLanes, filters += kFewTile * P) {
+  for (int j = 0; j < kShallowTile; ++j) {
+    Vf product[P][kShallowTile] = {};
+    for (int64_t c = 0; c < channels; ++c, source += kShallowTile * kLanes, filters += kShallowTile * P) {
 #pragma GCC unroll 8
-      for (int i = 0; i < kFewTile; ++i) {
+      for (int i = 0; i < kShallowTile; ++i) {
         const Vf right = load(source + i * kLanes);
 #pragma GCC unroll 2
         for (int p = 0; p < P; ++p) product[p][i] = fma(splat(filters[i * P + p]), right, product[p][i]);
@@ -28,22 +29,22 @@ CORTADO_INLINE void multiply_few(const float* source, const float* filters, int6
     }
 #pragma GCC unroll 2
     for (int p = 0; p < P; ++p) {
-      Vf to[kFewOutputs];
-      FromPoints<kFewTile, kFewOutputs>::apply(product[p], to);
+      Vf to[kShallowOutputs];
+      FromPoints<kShallowTile, kShallowOutputs>::apply(product[p], to);
 #pragma GCC unroll 4
-      for (int i = 0; i < kFewOutputs; ++i) half[p][i][j] = to[i];
+      for (int i = 0; i < kShallowOutputs; ++i) half[p][i][j] = to[i];
     }
   }
 #pragma GCC unroll 2
   for (int p = 0; p < P; ++p) {
 #pragma GCC unroll 4
-    for (int i = 0; i < kFewOutputs; ++i) FromPoints<kFewTile, kFewOutputs>::apply(half[p][i], y[p][i]);
+    for (int i = 0; i < kShallowOutputs; ++i) FromPoints<kShallowTile, kShallowOutputs>::apply(half[p][i], y[p][i]);
   }
 }
 
-class FewCorrelation {
+class ShallowCorrelation {
  public:
-  explicit FewCorrelation(const Conv2dShape& shape) : tiling_(shape, kTiles), source_(tiling_) {}
+  explicit ShallowCorrelation(const Conv2dShape& shape) : tiling_(shape, kTiles), source_(tiling_) {}
 
   bool fits() const { return tiling_.fits(); }
 
@@ -75,7 +76,7 @@ class FewCorrelation {
   /// A thread's own scratch.
   struct Room {
     float *pixels, *source;
-    Room(Scratch& scratch, const FewCorrelation& c)
+    Room(Scratch& scratch, const ShallowCorrelation& c)
         : pixels(scratch.take<float>(c.source_.pixels())), source(scratch.take<float>(c.source_.vector())) {}
   };
 
@@ -86,39 +87,41 @@ class FewCorrelation {
   };
 
   int64_t planes() const { return tiling_.shape.filters; }
-  int64_t plane_filters() const { return kFewPoints * tiling_.shape.channels; }
-  int64_t filters() const { return round_up(planes(), kFewPlanes) * plane_filters(); }
+  int64_t plane_filters() const { return kShallowPoints * tiling_.shape.channels; }
+  int64_t filters() const { return round_up(planes(), kShallowPlanes) * plane_filters(); }
 
   /// Filters to the points: (planes that are made at once, column of points, channel, row of points, plane). In double:
   /// rounded once, they halve the error of so short sums, and they are few.
   void transform(const float* weight, float* to) const {
     const int64_t channels = tiling_.shape.channels;
     for (int64_t plane = 0; plane < planes(); ++plane) {
-      float* set = to + plane / kFewPlanes * kFewPlanes * plane_filters() + plane % kFewPlanes;
-      for (int64_t c = 0; c < channels; ++c, weight += kFewTaps * kFewTaps) {
-        transform_square<AtPoints<kFewTile, kFewTaps>>(
-            [&](int i, int j) { return static_cast<double>(weight[i * kFewTaps + j]); },
+      float* set = to + plane / kShallowPlanes * kShallowPlanes * plane_filters() + plane % kShallowPlanes;
+      for (int64_t c = 0; c < channels; ++c, weight += kShallowTaps * kShallowTaps) {
+        transform_square<AtPoints<kShallowTile, kShallowTaps>>(
+            [&](int i, int j) { return static_cast<double>(weight[i * kShallowTaps + j]); },
             [&](int i, int j, double v) {
-              const double point = v * lagrange<kFewTile>(i) * lagrange<kFewTile>(j);
-              set[((j * channels + c) * kFewTile + i) * planes_of(plane)] = static_cast<float>(point);
+              const double point = v * lagrange<kShallowTile>(i) * lagrange<kShallowTile>(j);
+              set[((j * channels + c) * kShallowTile + i) * planes_of(plane)] = static_cast<float>(point);
             });
       }
     }
   }
 
   /// Planes that are made together with this one.
-  int64_t planes_of(int64_t plane) const { return smaller(kFewPlanes, planes() - plane / kFewPlanes * kFewPlanes); }
+  int64_t planes_of(int64_t plane) const {
+    return smaller(kShallowPlanes, planes() - plane / kShallowPlanes * kShallowPlanes);
+  }
 
-  void multiply(const float* x, const float* filters, const FewBand& band, const Room& room,
+  void multiply(const float* x, const float* filters, const ShallowBand& band, const Room& room,
                 const Output& output) const {
     source_.open(x, band, room.pixels);
     for (int64_t tile = 0, vector = 0; tile < band.rows * tiling_.across; tile += kLanes, ++vector) {
       source_.transform(room.pixels, vector, room.source);
-      const FewPlaces places(tiling_, band, tile);
-      for (int64_t plane = 0; plane < planes(); plane += kFewPlanes) {
+      const ShallowPlaces places(tiling_, band, tile);
+      for (int64_t plane = 0; plane < planes(); plane += kShallowPlanes) {
         const float* set = filters + plane * plane_filters();
-        if (planes_of(plane) == kFewPlanes) {
-          multiply<kFewPlanes>(room, set, band.image, plane, places, output);
+        if (planes_of(plane) == kShallowPlanes) {
+          multiply<kShallowPlanes>(room, set, band.image, plane, places, output);
         } else {
           multiply<1>(room, set, band.image, plane, places, output);
         }
@@ -128,16 +131,16 @@ class FewCorrelation {
 
   template <int P>
   __attribute__((noinline)) void multiply(const Room& room, const float* filters, int64_t image, int64_t plane,
-                                          const FewPlaces& places, const Output& output) const {
+                                          const ShallowPlaces& places, const Output& output) const {
     float* to = output.data + (image * planes() + plane) * tiling_.shape.pixels();
     for (int p = 0; p < P; ++p) places.call(to + p * tiling_.shape.pixels());
-    Vf y[P][kFewOutputs][kFewOutputs];
-    multiply_few<P>(room.source, filters, tiling_.shape.channels, y);
+    Vf y[P][kShallowOutputs][kShallowOutputs];
+    multiply_shallow<P>(room.source, filters, tiling_.shape.channels, y);
     const Vf least = splat(output.relu ? 0.0f : -HUGE_VALF);
     for (int p = 0; p < P; ++p, to += tiling_.shape.pixels()) {
       const Vf bias = output.bias == nullptr ? zero() : splat(output.bias[plane + p]);
 #pragma GCC unroll 4
-      for (int i = 0; i < kFewOutputs; ++i) {
+      for (int i = 0; i < kShallowOutputs; ++i) {
 #pragma GCC unroll 4
         for (Vf& v : y[p][i]) v = max(least, v + bias);
         places.put(i, y[p][i], to);
@@ -145,17 +148,17 @@ class FewCorrelation {
     }
   }
 
-  FewTiling tiling_;
-  FewSource source_;
+  ShallowTiling tiling_;
+  ShallowSource source_;
 };
 
 /// Conv2d of few channels. In: x, weight, bias or absent. Out: y.
-struct Conv2dWinogradFew {
+struct Conv2dWinogradShallow {
   Tensor x, weight, bias, y;
   bool relu;
-  FewCorrelation product;
+  ShallowCorrelation product;
 
-  explicit Conv2dWinogradFew(Prepare& step)
+  explicit Conv2dWinogradShallow(Prepare& step)
       : x(step.in(0)),
         weight(required(step, step.in(1), "a weight")),
         bias(step.in(2)),

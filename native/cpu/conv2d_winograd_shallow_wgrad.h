@@ -4,7 +4,7 @@
 #pragma once
 
 #include "reduce_planes.h"
-#include "winograd_few.h"
+#include "winograd_shallow.h"
 #include "winograd_shape.h"
 
 namespace cortado::CORTADO_ISA {
@@ -12,7 +12,7 @@ namespace {
 
 /// One point of some tiles of a band: sums (channel, filter) += source (tile, channel) x features (tile, filter), for C
 /// channels and V vectors of filters.
-struct FewTiles {
+struct ShallowTiles {
   const float *source, *features;
   int64_t tiles, source_vector, source_channel, feature_tile;  // distances of vectors of tiles, channels, tiles
   float* sums;
@@ -20,7 +20,7 @@ struct FewTiles {
 };
 
 template <int C, int V>
-CORTADO_INLINE void add_few(const FewTiles& tiles) {
+CORTADO_INLINE void add_shallow(const ShallowTiles& tiles) {
   Vf total[C][V] = {};
   const float *source = tiles.source, *features = tiles.features;
   for (int64_t first = 0; first < tiles.tiles; first += kLanes, source += tiles.source_vector) {
@@ -53,9 +53,9 @@ CORTADO_INLINE void add_few(const FewTiles& tiles) {
   }
 }
 
-class FewFilterGradient {
+class ShallowFilterGradient {
  public:
-  explicit FewFilterGradient(const Conv2dShape& shape)
+  explicit ShallowFilterGradient(const Conv2dShape& shape)
       : tiling_(shape, kTiles),
         source_(tiling_),
         features_{1, shape.filters, shape.height.features, shape.width.features},
@@ -102,11 +102,11 @@ class FewFilterGradient {
   struct Room {
     float *pixels, *source, *stage, *features, *sums;  // sums: (point, channel, filter)
     double *totals, *bias;                             // totals: of sums
-    Room(Scratch& scratch, const FewFilterGradient& f)
+    Room(Scratch& scratch, const ShallowFilterGradient& f)
         : pixels(scratch.take<float>(f.source_.pixels())),
           source(scratch.take<float>(divide_up(f.tiling_.tiles(), kLanes) * f.source_.vector())),
-          stage(scratch.take<float>(kFewOutputs * kFewOutputs * f.tiling_.across * kLanes)),
-          features(scratch.take<float>(kFewPoints * f.point_)),
+          stage(scratch.take<float>(kShallowOutputs * kShallowOutputs * f.tiling_.across * kLanes)),
+          features(scratch.take<float>(kShallowPoints * f.point_)),
           sums(scratch.take<float>(f.sums())),
           totals(scratch.take<double>(f.sums())),
           bias(scratch.take<double>(f.features_.channels)) {}
@@ -120,9 +120,9 @@ class FewFilterGradient {
 
   int64_t channels() const { return tiling_.shape.channels; }
   int64_t padded() const { return vectors_ * kLanes; }
-  int64_t sums() const { return kFewPoints * channels() * padded(); }
+  int64_t sums() const { return kShallowPoints * channels() * padded(); }
 
-  void add_band(const float* image, const float* features, const FewBand& band, const Room& room) const {
+  void add_band(const float* image, const float* features, const ShallowBand& band, const Room& room) const {
     source_.open(image, band, room.pixels);
     const int64_t tiles = band.rows * tiling_.across;
     for (int64_t vector = 0; vector * kLanes < tiles; ++vector) {
@@ -133,28 +133,29 @@ class FewFilterGradient {
       for (int64_t row = 0; row < band.rows; ++row) open_features(planes, band.row + row, row, vector, room);
       add_bias(planes, band, vector, room);
     }
-    for (int row = 0; row < kFewTile; ++row) {
-      for (int column = 0; column < kFewTile; ++column) add_point(tiles, row, column, room);
+    for (int row = 0; row < kShallowTile; ++row) {
+      for (int column = 0; column < kShallowTile; ++column) add_point(tiles, row, column, room);
     }
   }
 
   /// A row of tiles of kLanes planes to the points: (point, tile, filter).
   void open_features(const float* planes, int64_t row, int64_t place, int64_t vector, const Room& room) const {
-    const int64_t columns = tiling_.across * kFewOutputs;
-    gather_lanes(planes, features_, features_.lanes(vector), row * kFewOutputs, kFewOutputs, 0, columns, room.stage);
+    const int64_t columns = tiling_.across * kShallowOutputs;
+    gather_lanes(planes, features_, features_.lanes(vector), row * kShallowOutputs, kShallowOutputs, 0, columns,
+                 room.stage);
     float* to = room.features + place * tiling_.across * padded() + vector * kLanes;
     for (int64_t tile = 0; tile < tiling_.across; ++tile, to += padded()) {
-      const float* from = room.stage + tile * kFewOutputs * kLanes;
-      transform_square<AtPoints<kFewTile, kFewOutputs>>(
+      const float* from = room.stage + tile * kShallowOutputs * kLanes;
+      transform_square<AtPoints<kShallowTile, kShallowOutputs>>(
           [&](int i, int j) { return load(from + (i * columns + j) * kLanes); },
-          [&](int i, int j, Vf v) { store(to + (i * kFewTile + j) * point_, v); });
+          [&](int i, int j, Vf v) { store(to + (i * kShallowTile + j) * point_, v); });
     }
   }
 
   /// While the band's features are near.
-  void add_bias(const float* planes, const FewBand& band, int64_t vector, const Room& room) const {
-    const int64_t width = features_.width, first = band.row * kFewOutputs;
-    const int64_t rows = smaller(features_.height - first, band.rows * kFewOutputs);
+  void add_bias(const float* planes, const ShallowBand& band, int64_t vector, const Room& room) const {
+    const int64_t width = features_.width, first = band.row * kShallowOutputs;
+    const int64_t rows = smaller(features_.height - first, band.rows * kShallowOutputs);
     for (int64_t lane = 0; lane < features_.lanes(vector); ++lane) {
       room.bias[vector * kLanes + lane] +=
           static_cast<double>(sum_of(planes + lane * features_.plane() + first * width, rows * width));
@@ -162,36 +163,36 @@ class FewFilterGradient {
   }
 
   void add_point(int64_t tiles, int64_t row, int64_t column, const Room& room) const {
-    const int64_t point = row * kFewTile + column;
+    const int64_t point = row * kShallowTile + column;
     for (int64_t c = 0; c < channels(); c += kChannels) {
       for (int64_t vector = 0; vector < vectors_;) {
         const int64_t v = smaller(kVectors, vectors_ - vector);
-        const FewTiles part{room.source + source_.at(row, column, c),
-                            room.features + point * point_ + vector * kLanes,
-                            tiles,
-                            source_.vector(),
-                            kFewTile * kLanes,
-                            padded(),
-                            room.sums + (point * channels() + c) * padded() + vector * kLanes,
-                            padded()};
-        add_few(smaller(kChannels, channels() - c), v, part);
+        const ShallowTiles part{room.source + source_.at(row, column, c),
+                                room.features + point * point_ + vector * kLanes,
+                                tiles,
+                                source_.vector(),
+                                kShallowTile * kLanes,
+                                padded(),
+                                room.sums + (point * channels() + c) * padded() + vector * kLanes,
+                                padded()};
+        add_shallow(smaller(kChannels, channels() - c), v, part);
         vector += v;
       }
     }
   }
 
-  static void add_few(int64_t channels, int64_t vectors, const FewTiles& tiles) {
+  static void add_shallow(int64_t channels, int64_t vectors, const ShallowTiles& tiles) {
     if constexpr (kVectors > 1) {
-      if (vectors > 1) return add_few<kVectors>(channels, tiles);
+      if (vectors > 1) return add_shallow<kVectors>(channels, tiles);
     }
-    add_few<1>(channels, tiles);
+    add_shallow<1>(channels, tiles);
   }
   template <int V>
-  static void add_few(int64_t channels, const FewTiles& tiles) {
-    if (channels == 1) return CORTADO_ISA::add_few<1, V>(tiles);
-    if (channels == 2) return CORTADO_ISA::add_few<2, V>(tiles);
-    if (channels == 3) return CORTADO_ISA::add_few<3, V>(tiles);
-    CORTADO_ISA::add_few<4, V>(tiles);
+  static void add_shallow(int64_t channels, const ShallowTiles& tiles) {
+    if (channels == 1) return CORTADO_ISA::add_shallow<1, V>(tiles);
+    if (channels == 2) return CORTADO_ISA::add_shallow<2, V>(tiles);
+    if (channels == 3) return CORTADO_ISA::add_shallow<3, V>(tiles);
+    CORTADO_ISA::add_shallow<4, V>(tiles);
   }
 
   void add_sums(const Room& room) const {
@@ -207,29 +208,29 @@ class FewFilterGradient {
       return sum;
     };
     for (int64_t c = 0; c < channels(); ++c) {
-      float* to = filters + (filter * channels() + c) * kFewTaps * kFewTaps;
-      transform_square<FromPoints<kFewTile, kFewTaps>>(
+      float* to = filters + (filter * channels() + c) * kShallowTaps * kShallowTaps;
+      transform_square<FromPoints<kShallowTile, kShallowTaps>>(
           [&](int i, int j) {
-            const double* from = first.totals + ((i * kFewTile + j) * channels() + c) * padded() + filter;
-            return total(from) * lagrange<kFewTile>(i) * lagrange<kFewTile>(j);
+            const double* from = first.totals + ((i * kShallowTile + j) * channels() + c) * padded() + filter;
+            return total(from) * lagrange<kShallowTile>(i) * lagrange<kShallowTile>(j);
           },
-          [&](int i, int j, double v) { to[i * kFewTaps + j] = static_cast<float>(v); });
+          [&](int i, int j, double v) { to[i * kShallowTaps + j] = static_cast<float>(v); });
     }
     if (bias != nullptr) bias[filter] = static_cast<float>(total(first.bias + filter));
   }
 
-  FewTiling tiling_;
-  FewSource source_;
+  ShallowTiling tiling_;
+  ShallowSource source_;
   Maps features_;
   int64_t vectors_, point_;  // of filters; distance of points of the features
 };
 
 /// Conv2dWgrad of few channels. In: x, dy. Out: dweight, dbias; dbias may be absent.
-struct Conv2dWinogradFewWgrad {
+struct Conv2dWinogradShallowWgrad {
   Tensor x, dy, dweight, dbias;
-  FewFilterGradient product;
+  ShallowFilterGradient product;
 
-  explicit Conv2dWinogradFewWgrad(Prepare& step)
+  explicit Conv2dWinogradShallowWgrad(Prepare& step)
       : x(step.in(0)),
         dy(step.in(1)),
         dweight(required(step, step.out(0), "a gradient of the weight")),
