@@ -8,12 +8,13 @@ import type { Program, Ref, Step } from '../program.js';
  */
 export function useWinograd(program: Program): Program {
   const refs = program.refs.slice();
-  const filtersOf = (weight: Ref, conv: Conv, tile: number, step: Step): [Step, Ref] => {
-    const shape = [tile ** 2 * pointStride(conv.groups * conv.channels * lanes(conv.filters))];
+  const filtersOf = (weight: Ref, conv: Conv, { tile, few }: Way, step: Step): [Step, Ref] => {
+    const floats = conv.groups * conv.channels * lanes(conv.filters);
+    const shape = [few ? tile * conv.taps * floats : tile ** 2 * pointStride(floats)];
     const ref: Ref = { id: refs.length, shape, dtype: 'f32', place: { kind: 'work' }, label: `${step.label}.filters` };
     refs.push(ref);
     const { groups, stride } = conv;
-    const attributes = { groups, stride, tile, backward: step.kernel === 'conv2d_dgrad' ? 1 : 0 };
+    const attributes = { groups, stride, tile, few: Number(few), backward: step.kernel === 'conv2d_dgrad' ? 1 : 0 };
     const { label } = step;
     return [{ kernel: 'winograd_filters', label, inputs: [weight], outputs: [ref], attributes, inPlace: false }, ref];
   };
@@ -21,15 +22,15 @@ export function useWinograd(program: Program): Program {
   const steps = program.steps.flatMap((step): Step[] => {
     const conv = convOf(step);
     const gradient = step.kernel === 'conv2d_wgrad';
-    const tile = conv && soonest(conv, gradient, changes || gradient ? MAKE + FETCH : FETCH);
-    if (!conv || !tile) return [step];
+    const way = conv && soonest(conv, gradient, changes);
+    if (!conv || !way) return [step];
     const { groups, kernel: taps, stride, padH, padW } = conv;
-    const shape = { groups, stride, tile, padH, padW };
+    const shape = { groups, stride, tile: way.tile, padH, padW };
     if (gradient) return [{ ...step, kernel: 'conv2d_winograd_wgrad', attributes: shape }];
     const [x, weight, bias] = step.inputs;
-    const [transform, filters] = filtersOf(weight!, conv, tile, step);
+    const [transform, filters] = filtersOf(weight!, conv, way, step);
     const relu = step.attributes.relu ?? 0;
-    const attributes = { ...shape, kernel: taps, relu };
+    const attributes = { ...shape, few: Number(way.few), kernel: taps, relu };
     const kernel = step.kernel === 'conv2d' ? 'conv2d_winograd' : 'conv2d_winograd_dgrad';
     return [transform, { ...step, kernel, inputs: [x, filters, bias], attributes }];
   });
@@ -86,8 +87,25 @@ function convOf({ kernel, inputs, outputs, attributes }: Step): Conv | undefined
   };
 }
 
-/** Pixels of the tiles that a convolution may be cut into, each way. */
-const tilesFor = (taps: number): readonly number[] => (taps === 5 ? [7, 8] : [7]);
+/** How a convolution is done. */
+interface Way {
+  /** Pixels of a tile each way. */
+  readonly tile: number;
+  /**
+   * Whether its tiles are so few that they would wait for filters at the tile's points. Those of their rows are made on
+   * the way, then, of 3 taps that lie at the points of their columns (native/cpu/winograd_few.h).
+   */
+  readonly few: boolean;
+}
+
+/** The ways that there are to do a convolution, or a filter gradient, of so many taps each way. */
+function waysFor(taps: number, gradient: boolean): readonly Way[] {
+  const ways = [{ tile: 7, few: false }];
+  if (taps === 5) ways.push({ tile: 8, few: false });
+  if (taps === 3 && !gradient) ways.push({ tile: 7, few: true });
+  return ways;
+}
+
 /**
  * Tiles of 8 that a filter gradient may add up. They lose more to rounding than tiles of 7, the more the longer the sum:
  * over 3,136 of them, AlexNet's conv2 at batch 64, 9.4 times what direct convolution does (npm run bench -- --accuracy
@@ -98,29 +116,33 @@ const MOST_TILES = 8192;
 // What a number costs, in multiply-adds at the machine's peak: measured on AVX-512 where a core does 32 FLOPs a cycle.
 /** Of a source or output on its way to the points or back, and through the caches. */
 const TRANSFORM = 20;
-/** Of a filter at a point: fetched from memory and, where a run changes the parameters, made. */
+/** Of a filter at a point: fetched from memory while products are made and, where a run changes the parameters, made. */
 const FETCH = 16;
 const MAKE = 34;
-/** Small products run at this part of the speed of large ones. */
+/** Small products run at this part of the speed of large ones, and those that make filters on the way at this. */
 const SPEED = 0.87;
+const SPEED_FEW = 0.78;
 
-/** The tile, in pixels each way, with the least products, transforms and filters together, if they cost less than the direct products. */
-function soonest(conv: Conv, gradient: boolean, filter: number): number | undefined {
+/** The way with the least products, transforms and filters together, if they cost less than the direct products. */
+function soonest(conv: Conv, gradient: boolean, changes: boolean): Way | undefined {
   const { images, groups, channels, filters, height, width, taps, kernel, stride } = conv;
   let least = images * height * width * groups * (channels / stride ** 2) * filters * kernel ** 2;
-  let best: number | undefined;
-  for (const tile of tilesFor(taps)) {
+  let best: Way | undefined;
+  for (const way of waysFor(taps, gradient)) {
+    const { tile, few } = way;
     const size = tile + 1 - taps;
     const count = images * Math.ceil(height / size) * Math.ceil(width / size);
     if (gradient && tile === 8 && count > MOST_TILES) continue;
-    const perPoint =
-      (count * channels * filters) / SPEED +
-      count * (lanes(channels) + lanes(filters)) * TRANSFORM +
-      channels * lanes(filters) * filter;
+    const stored = few ? taps / tile : 1;
+    const product = count / (few ? SPEED_FEW : SPEED);
+    const filter = gradient
+      ? product + FETCH + MAKE
+      : Math.max(product, FETCH * stored) + (changes ? MAKE * stored : 0);
+    const perPoint = channels * lanes(filters) * filter + count * (lanes(channels) + lanes(filters)) * TRANSFORM;
     const cost = tile ** 2 * groups * perPoint;
     if (cost >= least) continue;
     least = cost;
-    best = tile;
+    best = way;
   }
   return best;
 }

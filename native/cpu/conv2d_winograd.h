@@ -32,6 +32,14 @@ inline Phases phases_of(Prepare& step, int64_t kernel) {
   return phases;
 }
 
+/// Whether the filters are FewFilters.
+inline bool few_of(Prepare& step, int64_t tile, int64_t taps) {
+  const bool few = step.integer("few") != 0;
+  step.expect(!few || (tile == FewFilters::kTile && taps == FewFilters::kTaps),
+              "tiles of 7 for 3 taps, if they are few");
+  return few;
+}
+
 /// What a convolution's window is to Winograd: square, and always touching the image.
 struct WinogradWindow {
   int64_t groups, pad_h, pad_w;
@@ -56,6 +64,7 @@ struct WinogradWindow {
 struct WinogradFilters {
   Tensor weight, filters;
   WinogradWeights weights;
+  bool few;
 
   explicit WinogradFilters(Prepare& step) : weight(required(step, step.in(0), "a weight")), filters(step.out(0)) {
     const int64_t groups = step.integer("groups");
@@ -65,10 +74,18 @@ struct WinogradFilters {
     const Phases phases = phases_of(step, weight.dim[3]);
     weights = {groups, weight.dim[1] * phases.count(), weight.dim[0] / groups, tile_of(step, phases.taps()),
                phases, step.integer("backward") != 0};
+    few = few_of(step, weights.tile, phases.taps());
     step.expect(phases.stride == 1 || !weights.backward, "no stride backward");
-    step.expect(holds(filters, filters.size()) && filters.size() >= weights.size(), "room for the filters");
+    const int64_t size = few ? weights.few().size() : weights.size();
+    step.expect(holds(filters, filters.size()) && filters.size() >= size, "room for the filters");
   }
-  void run(const Run& run) const { weights.transform(run.threads, weight.f32(), filters.f32()); }
+  void run(const Run& run) const {
+    if (few) {
+      weights.transform_few(run.threads, weight.f32(), filters.f32());
+    } else {
+      weights.transform(run.threads, weight.f32(), filters.f32());
+    }
+  }
 };
 
 /// y = w * x + bias, rectified if relu. In: x, filters of WinogradFilters, bias or absent. Out: y. Under the
@@ -87,7 +104,8 @@ struct Conv2dWinograd {
         relu(step.integer("relu") != 0),
         window(step, x, y, step.integer("kernel")),
         product(maps_of(step, x, window.groups), maps_of(step, y, window.groups), x.dim[0],
-                tile_of(step, window.phases.taps()), window.phases, window.pad_h, window.pad_w, step.threads()) {
+                tile_of(step, window.phases.taps()), window.phases, window.pad_h, window.pad_w,
+                few_of(step, step.integer("tile"), window.phases.taps()), step.threads()) {
     step.expect(holds(filters, filters.size()) && filters.size() >= product.filters(), "filters for these maps");
     step.expect(may_hold(bias, y.dim[1]), "a bias for every filter");
     step.scratch(product.scratch());

@@ -27,14 +27,16 @@ struct TileRows {
 };
 
 /// The right factor: B(k, j) = data[k * stride + j], whole vectors wide. What lies at ahead[k * ahead_stride], if not
-/// null, is brought to the second-level cache meanwhile: a later tile's numbers. If `packed` is not null, B is instead
-/// copied there without gaps on its way, for the tiles below this one.
+/// null, is brought to the second-level cache meanwhile, a cache line or, if ahead_row, as much as a row of B: a later
+/// tile's numbers. If `packed` is not null, B is instead copied there without gaps on its way, for the tiles below this
+/// one.
 struct TilePanel {
   const float* data;
   int64_t stride;
   const float* ahead = nullptr;
   int64_t ahead_stride = 0;
   float* packed = nullptr;
+  bool ahead_row = false;
 };
 
 /// Where the tile goes, C(i, j) = data[i * stride + j], and whether it is added to what is there; or written past the
@@ -46,8 +48,9 @@ struct TileOut {
   bool stream = false;
 };
 
-/// What a tile does with memory beside its products: TileRows' `ahead`, TilePanel's `ahead` and `packed`.
-enum class Beside { nothing, fetch_rows, fetch_panel, pack };
+/// What a tile does with memory beside its products: TileRows' `ahead`, TilePanel's `ahead`, alone or with `ahead_row`,
+/// and `packed`.
+enum class Beside { nothing, fetch_rows, fetch_panel, fetch_panel_row, pack };
 
 /// Rows of B that a packing tile fetches before it loads them.
 constexpr int64_t kPackAhead = 24;
@@ -110,6 +113,10 @@ __attribute__((noinline)) void multiply_tile(const Tile& tile) {
     const int64_t offset = at[k];
     if constexpr (kBeside == Beside::fetch_rows) __builtin_prefetch(ahead + offset, 0, 2);
     if constexpr (kBeside == Beside::fetch_panel) __builtin_prefetch(ahead + k * tile.b.ahead_stride, 0, 2);
+    if constexpr (kBeside == Beside::fetch_panel_row) {
+#pragma GCC unroll 3
+      for (int j = 0; j < V; ++j) __builtin_prefetch(ahead + k * tile.b.ahead_stride + j * kLanes, 0, 2);
+    }
     if constexpr (kBeside == Beside::pack) {
 #pragma GCC unroll 3
       for (int j = 0; j < V; ++j) __builtin_prefetch(right + kPackAhead * next + j * kLanes);
@@ -161,6 +168,7 @@ template <int R, int kSums>
 CORTADO_INLINE void multiply_tile(int vectors, const Tile& tile) {
   if constexpr (kSums == 1) {
     if (tile.b.packed != nullptr) return multiply_tile<R, kSums, Beside::pack>(vectors, tile);
+    if (tile.b.ahead_row) return multiply_tile<R, kSums, Beside::fetch_panel_row>(vectors, tile);
   }
   if constexpr (kSums == 1 && R == kTileRows) {
     if (tile.a.ahead != nullptr) return multiply_tile<R, kSums, Beside::fetch_rows>(vectors, tile);

@@ -12,7 +12,8 @@
 namespace cortado::CORTADO_ISA {
 namespace {
 
-/// Operands of a run: source and output maps, filters as WinogradWeights made them, bias (or nullptr) per output plane.
+/// Operands of a run: source and output maps, filters as WinogradWeights made them (FewFilters, if the products are of
+/// few tiles), bias (or nullptr) per output plane.
 struct WinogradData {
   const float *source, *filters, *bias;
   float* output;
@@ -22,11 +23,12 @@ struct WinogradData {
 class WinogradCorrelation {
  public:
   WinogradCorrelation(const Maps& source, const Maps& output, int64_t images, int64_t tile, const Phases& phases,
-                      int64_t pad_h, int64_t pad_w, int threads)
+                      int64_t pad_h, int64_t pad_w, bool few, int threads)
       : source_(source, phases, {tile, phases.taps(), output.height, output.width}, pad_h, pad_w),
         output_(output),
         bands_(images * source_.tiling.down),
         filters_(source.groups, source_.maps.channels, output.channels),
+        few_(few),
         split_(split(threads)),
         rooms_(split_ == Split::steps ? 1 : threads),
         helpers_(threads / rooms_),
@@ -36,7 +38,7 @@ class WinogradCorrelation {
         output_room_(output.of_groups(1), block_ * source_.tiling.across) {}
 
   /// Floats that the filters take.
-  int64_t filters() const { return filters_.size(source_.tiling.points()); }
+  int64_t filters() const { return few_ ? few_filters().size() : filters_.size(source_.tiling.points()); }
 
   size_t scratch() const {
     Scratch scratch(nullptr);
@@ -78,6 +80,8 @@ class WinogradCorrelation {
     return round_up(larger(source_.stage(), outputs), 16);
   }
 
+  FewFilters few_filters() const { return {filters_.groups, filters_.channels, filters_.panels.vectors}; }
+
   int64_t panels() const { return output_.groups * filters_.panels.count; }
 
   Split split(int threads) const {
@@ -117,9 +121,13 @@ class WinogradCorrelation {
           source_.run<Tile>(data.source, block, {group, group + 1}, source_room_, room.source,
                             room.stage + thread * stage(), thread, threads);
         });
+        const int64_t tiles = (block.end - block.begin) * source_.tiling.across;
         together([&](int thread, int threads) {
-          multiply<Tile>(data.filters + group * filters_.group(), room, panels,
-                         (block.end - block.begin) * source_.tiling.across, thread, threads);
+          if (few_) {
+            multiply_few(data.filters + group * few_filters().group(), room, panels, tiles, thread, threads);
+          } else {
+            multiply<Tile>(data.filters + group * filters_.group(), room, panels, tiles, thread, threads);
+          }
         });
         together([&](int thread, int threads) {
           finish<Tile, M>(data, room, block, group, panels, room.stage + thread * stage(), thread, threads);
@@ -147,6 +155,26 @@ class WinogradCorrelation {
       multiply_point<Tile>(tiles, width, {{}, room.at, channels, {filters_at(unit), width}, {product, width, false}},
                            filters_at(next), panels.width(panel_of(next)) * channels,
                            [&](int64_t tile) { return source + source_room_.at_tile(tile); });
+    }
+  }
+
+  /// The same, with FewFilters: a row of points of each vector of planes after the other.
+  void multiply_few(const float* filters, const Room& room, const Part& panels, int64_t tiles, int thread,
+                    int threads) const {
+    const int64_t begin = filters_.panels.begin(panels.begin) / kLanes * FewFilters::kTile;
+    const int64_t end = filters_.panels.begin(panels.end) / kLanes * FewFilters::kTile;
+    const Part part = part_of(end - begin, thread, threads);
+    const int64_t pieces = divide_up(tiles, kPairTiles);
+    for (int64_t unit = begin + part.begin; unit < begin + part.end; ++unit) {
+      const int64_t vector = unit / FewFilters::kTile, point = unit % FewFilters::kTile * FewFilters::kTile;
+      for (int64_t piece = 0; piece < pieces; ++piece) {
+        const Part some = part_of(tiles, piece, pieces);
+        multiply_row(some.end - some.begin,
+                     {room.source + point * source_room_.stride() + source_room_.at_tile(some.begin),
+                      source_room_.stride(), room.at, filters_.channels, filters + unit * few_filters().row(),
+                      room.products + point * output_room_.stride() + output_room_.at(0, vector, some.begin),
+                      output_room_.stride(), output_room_.tile_stride(vector)});
+      }
     }
   }
 
@@ -190,6 +218,7 @@ class WinogradCorrelation {
   Maps output_;
   int64_t bands_;  // of the batch
   FilterRoom filters_;
+  bool few_;  // filters are FewFilters instead
   Split split_;
   int rooms_, helpers_;  // rooms, and threads of each
   int64_t block_;        // bands

@@ -99,15 +99,18 @@ struct FilterRoom {
 };
 
 /// The product of one point, C (+)= A B, tile by tile; row(i) is where row i of A begins. The panel that comes after
-/// B, `floats` of it from `next` on, is called to the second-level cache meanwhile. Tiles of 8 pixels lose most where
-/// sums are long: theirs are of kShort addends at most, two at a time.
+/// B, `floats` of it from `next` on, is called to the second-level cache meanwhile: a line with each addend or, where
+/// few rows leave little time, a row of B. Tiles of 8 pixels lose most where sums are long: theirs are of kShort
+/// addends at most, two at a time.
 template <int Pixels, class Row>
 CORTADO_INLINE void multiply_point(int64_t rows, int64_t width, const Tile& whole, const float* next, int64_t floats,
                                    const Row& row) {
   constexpr int kSums = Pixels == 8 ? 2 : 1, kShort = 32, kLine = 16;
   const int64_t steps = kSums == 1 ? 1 : divide_up(whole.depth, kSums * kShort);
+  const bool fetch_row = kSums == 1 && rows < kTileVectors * kTileRows;
+  const int64_t fetched = fetch_row ? width : kLine;
   Tile tile = whole;
-  tile.b.ahead_stride = kLine;
+  tile.b.ahead_stride = fetched;
   for (int64_t first = 0, line = 0; first < rows;) {
     const int height = tile_height<kSums>(rows - first);
     for (int i = 0; i < height; ++i) tile.a.row[i] = row(first + i);
@@ -117,7 +120,8 @@ CORTADO_INLINE void multiply_point(int64_t rows, int64_t width, const Tile& whol
       tile.at = whole.at + depth.begin;
       tile.depth = depth.end - depth.begin;
       tile.b.data = whole.b.data + depth.begin * whole.b.stride;
-      tile.b.ahead = (line + tile.depth) * kLine <= floats ? next + line * kLine : nullptr;
+      tile.b.ahead = line * fetched < floats ? next + line * fetched : nullptr;
+      tile.b.ahead_row = fetch_row && tile.b.ahead != nullptr;
       tile.c.add = whole.c.add || step > 0;
       multiply_tile<kSums>(height, width, tile);
       line += tile.depth;

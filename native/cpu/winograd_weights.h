@@ -1,6 +1,7 @@
 // Filters on their way to Winograd's points and, as a gradient, back.
 #pragma once
 
+#include "winograd_few.h"
 #include "winograd_phases.h"
 
 namespace cortado::CORTADO_ISA {
@@ -18,6 +19,10 @@ struct WinogradWeights {
     return {groups, backward ? filters : channels, backward ? channels : filters};
   }
   CORTADO_INLINE int64_t size() const { return room().size(points_of(tile)); }
+  CORTADO_INLINE FewFilters few() const {
+    const FilterRoom room = this->room();
+    return {room.groups, room.channels, room.panels.vectors};
+  }
   /// Numbers of a filter, and of a group's filters, as they are learned.
   CORTADO_INLINE int64_t filter() const { return channels / phases.count() * phases.kernel * phases.kernel; }
   CORTADO_INLINE int64_t group() const { return filters * filter(); }
@@ -25,6 +30,26 @@ struct WinogradWeights {
   void transform(Threads& team, const float* weight, float* to) const {
     on_every_thread(team, [&](int thread, int threads) {
       with_tile(tile, phases.taps(), [&]<int Tile, int R>() { transform<Tile, R>(weight, to, thread, threads); });
+    });
+  }
+
+  /// To FewFilters, for tiles of 7 and 3 taps.
+  void transform_few(Threads& team, const float* weight, float* to) const {
+    on_every_thread(team, [&](int thread, int threads) {
+      constexpr int kTile = FewFilters::kTile, kTaps = FewFilters::kTaps;
+      const FewFilters few = this->few();
+      each_filter<kTaps>(weight, thread, threads, [&](const Place& at, const Vf(&tap)[kTaps * kTaps]) {
+        float* place =
+            to + at.group * few.group() + at.plane / kLanes * kTile * few.row() + at.channel * kTaps * kLanes;
+        for (int j = 0; j < kTaps; ++j) {
+          Vf u[kTile];
+          AtPoints<kTile, kTaps>::apply({tap[j], tap[kTaps + j], tap[2 * kTaps + j]}, u);
+#pragma GCC unroll 7
+          for (int i = 0; i < kTile; ++i) {
+            store(place + i * few.row() + j * kLanes, u[i] * splat(static_cast<float>(lagrange<kTile>(i))));
+          }
+        }
+      });
     });
   }
 
@@ -37,16 +62,32 @@ struct WinogradWeights {
  private:
   static constexpr int64_t kChannels = 16;  // gathered at once
 
+  /// A vector of planes and a source channel.
+  struct Place {
+    int64_t group, panel, plane, channel;
+  };
+
   template <int Tile, int R>
   void transform(const float* weight, float* to, int thread, int threads) const {
+    const FilterRoom room = this->room();
+    each_filter<R>(weight, thread, threads, [&](const Place& at, const Vf(&tap)[R * R]) {
+      const int64_t begin = room.panels.begin(at.panel), width = room.panels.width(at.panel);
+      float* place = to + at.group * room.group() + begin * room.channels + at.channel * width + at.plane - begin;
+      transform_square<AtPoints<Tile, R>>(
+          [&](int i, int j) { return tap[i * R + j]; },
+          [&](int i, int j, Vf v) { store(place + (i * Tile + j) * room.stride(), v * splat(lagrange<Tile>(i, j))); });
+    });
+  }
+
+  /// f(place, taps) for every vector of filters that is this thread's.
+  template <int R, class F>
+  void each_filter(const float* weight, int thread, int threads, const F& f) const {
     const FilterRoom room = this->room();
     const int64_t tap_count = R * R, filter = this->filter();
     const int64_t depth_stride = backward ? filter : tap_count, plane_stride = backward ? tap_count : filter;
     each_vector(room, thread, threads, [&](int64_t group, int64_t panel, int64_t plane) {
-      const int64_t lanes = smaller(kLanes, room.panels.columns - plane), width = room.panels.width(panel);
+      const int64_t lanes = smaller(kLanes, room.panels.columns - plane);
       const float* from = weight + group * filters * filter + plane * plane_stride;
-      float* place =
-          to + group * room.group() + room.panels.begin(panel) * room.channels + plane - room.panels.begin(panel);
       for (int64_t c = 0; c < room.channels; ++c) {
         Vf tap[R * R];
         if (phases.stride == 1) {
@@ -55,11 +96,7 @@ struct WinogradWeights {
         } else {
           for (int64_t t = 0; t < tap_count; ++t) tap[t] = load_column(from, phases.tap(c, t / R, t % R), lanes);
         }
-        transform_square<AtPoints<Tile, R>>([&](int i, int j) { return tap[i * R + j]; },
-                                            [&](int i, int j, Vf v) {
-                                              store(place + (i * Tile + j) * room.stride() + c * width,
-                                                    v * splat(lagrange<Tile>(i, j)));
-                                            });
+        f(Place{group, panel, plane, c}, tap);
       }
     });
   }

@@ -34,18 +34,47 @@ const strided: fc.Arbitrary<Case> = fc
     extent: [one.extent[0] * stride + 1, one.extent[1] * stride] as const,
   }));
 
+/** Few tiles and many filters, which are made on the way; as many tiles as registers hold, fewer and more. */
+const few: fc.Arbitrary<Case> = fc
+  .record({
+    one: cases,
+    images: whole(1, 3),
+    channels: whole(49, 80),
+    filters: whole(49, 100),
+    extent: fc.tuple(whole(8, 15), whole(8, 15)),
+    stride: whole(1, 2),
+  })
+  .map(({ one, channels, extent, stride, ...rest }) => ({
+    ...one,
+    ...rest,
+    channels: Math.ceil(channels / stride ** 2),
+    extent: [extent[0] * stride, extent[1] * stride] as const,
+    taps: 3 * stride,
+    stride,
+  }));
+
+const isFew = (one: Case): boolean =>
+  steps(one).some((step) => step.kernel === 'conv2d_winograd' && step.attributes.few);
+
 describe('conv2d by Winograd', () => {
-  async function agrees(one: Case): Promise<void> {
+  async function agrees(one: Case, threads = 2): Promise<void> {
     const taken = kernels(one).filter((kernel) => kernel.startsWith('conv2d_winograd'));
     fc.pre(taken.length > 0);
-    const [fast, plain] = [await run(one, 'all'), await run(one, 'none')];
+    const [fast, plain] = [await run(one, 'all', threads), await run(one, 'none')];
     // Winograd may lose ten times what the direct convolution loses, at the worst of many elements.
     fast.forEach((tensor, i) => assertClose(tensor.data, Float64Array.from(plain[i]!.data), `result ${i}`, 3e-5));
   }
 
-  it('gives what the direct convolution gives, to rounding, forward and backward', () => forAll(cases, agrees));
+  it('gives what the direct convolution gives, to rounding, forward and backward', () =>
+    forAll(cases, (one) => agrees(one)));
 
-  it('gives it with a stride, too', () => forAll(strided, agrees));
+  it('gives it with a stride, too', () => forAll(strided, (one) => agrees(one)));
+
+  it('gives it with filters that are made on the way, whatever the threads share', () =>
+    forAll(fc.tuple(few, whole(1, 3)), ([one, threads]) => {
+      fc.pre(isFew(one));
+      return agrees(one, threads);
+    }));
 
   const alexnet: Case = {
     images: 8,
@@ -97,6 +126,21 @@ describe('conv2d by Winograd', () => {
     assert.deepEqual(tiles({ ...alexnet, taps: 3, pad: [1, 1] }), [7, 7, 7]);
   });
 
+  it('makes the filters of 3 × 3 taps on the way for one image, and not for more', () => {
+    const conv3 = {
+      ...alexnet,
+      groups: 1,
+      channels: 256,
+      filters: 384,
+      extent: [13, 13],
+      taps: 3,
+      pad: [1, 1],
+    } as const;
+    assert.ok(isFew({ ...conv3, images: 1 }));
+    assert.ok(!isFew({ ...conv3, images: 2 }));
+    assert.ok(!isFew({ ...alexnet, images: 1 }));
+  });
+
   it('is left where it does not pay, or has no answer', () => {
     const plain = ['conv2d_filters', 'conv2d_packed', 'conv2d_dgrad', 'conv2d_wgrad'];
     assert.deepEqual(kernels({ ...alexnet, channels: 4, filters: 2, extent: [20, 20] }), plain);
@@ -125,7 +169,9 @@ describe('conv2d by Winograd', () => {
   });
 
   it('gives the same bits twice, and the same on one thread', async () => {
-    for (const one of [alexnet, { ...first, images: 2 }]) {
+    const small: Case = { ...alexnet, images: 1, channels: 64, extent: [13, 13], taps: 3, pad: [1, 1] };
+    assert.ok(isFew(small));
+    for (const one of [alexnet, { ...first, images: 2 }, small]) {
       const [once, twice, single] = [await run(one, 'all'), await run(one, 'all'), await run(one, 'all', 1)];
       once.forEach((tensor, i) => {
         assert.deepEqual(twice[i]!.data, tensor.data);
