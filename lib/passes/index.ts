@@ -46,5 +46,5 @@ function rewrite(program: Program, precision: Precision, target: Target): Progra
   if (target.layouts) fast = putChannelsLast(fast, target.layouts);
   if (has('conv2d_rows')) fast = useRows(fast);
   if (has('conv2d_packed')) fast = packFilters(fast);
-  return keepPrepared(fast);
+  return keepPrepared(fast, target.updates);
 }

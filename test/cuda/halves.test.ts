@@ -4,6 +4,10 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import {
   abs,
+  adadelta,
+  adagrad,
+  adam,
+  adamW,
   averagePool,
   batchNorm,
   bnll,
@@ -22,9 +26,11 @@ import {
   lrn,
   maxPool,
   maxPoolWithMask,
+  nesterov,
   power,
   relu,
   reshape,
+  rmsprop,
   sgd,
   sigmoid,
   slice,
@@ -106,6 +112,8 @@ const PRODUCTS = {
     reshape(dense(x, { name, units: count(x.shape, 1), bias: false }), { dims: [0, ...x.shape.slice(1)] }),
 };
 type Order = keyof typeof PRODUCTS;
+const feeds = (tensors: Readonly<Record<string, Tensor>>): Record<string, Float32Array> =>
+  Object.fromEntries(Object.entries(tensors).map(([name, { data }]) => [name, data]));
 const identity = (shape: Shape): Tensor => tensorOf(shape, (i) => (i % (shape[0]! + 1) === 0 ? 1 : 0));
 
 interface Answers {
@@ -227,6 +235,42 @@ describe('tensors of 16 bits', function () {
       assert.deepEqual(await train('cuda-sim', precision), half);
     }
   });
+
+  /** Convolutions whose filters have channels last, a weight of an odd number of elements; each product reads its copy. */
+  const copied = graph({ data: input([8, 5, 5]), label: input([]) }, ({ data, label }) => {
+    const conv1 = relu(conv2d(data, { name: 'conv1', filters: 8, kernel: 3 }));
+    const conv2 = conv2d(conv1, { name: 'conv2', filters: 8, kernel: 2, groups: 2 });
+    const hidden = relu(dense(conv2, { name: 'ip1', units: 9 }));
+    return { loss: softmaxLoss(dense(dense(hidden, { name: 'ip2', units: 5 }), { name: 'ip3', units: 3 }), label) };
+  });
+  const solvers = {
+    sgd: sgd({ rate: 0.1, momentum: 0.9, iterSize: 2 }),
+    nesterov: nesterov({ rate: 0.1, momentum: 0.9 }),
+    adagrad: adagrad({ rate: 0.02 }),
+    rmsprop: rmsprop({ rate: 0.01 }),
+    adadelta: adadelta({ rate: 10 }),
+    adam: adam({ rate: 0.01, clip: 1 }),
+    adamW: adamW({ rate: 0.01 }),
+  };
+
+  for (const [name, solver] of Object.entries(solvers)) {
+    it(`that ${name} writes beside the weights are what is made of the weights`, async () => {
+      const inputs = { data: noise([3, 8, 5, 5], 1).data, label: labels(3, 3).data };
+      const follow = async (precision: Halves, again: boolean): Promise<unknown> => {
+        await using model = await compile(copied, { device: 'cuda-sim', precision, batch: 3, seed: 3, solver });
+        const losses = [];
+        for (let i = 0; i < 4; i++) {
+          losses.push((await model.step(inputs)).loss);
+          if (i === 1) losses.push((await model.forward(inputs)).loss.data[0]);
+          // Loaded weights are converted anew.
+          if (again) await model.load(feeds(await model.weights()));
+        }
+        return { losses, weights: await model.weights() };
+      };
+      for (const precision of ['bfloat16', 'float16'] as const)
+        assert.deepEqual(await follow(precision, false), await follow(precision, true));
+    });
+  }
 
   it('that are not finite are found where they begin', async () => {
     const net = graph({ x: input([4]) }, ({ x }) => ({
