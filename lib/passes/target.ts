@@ -98,6 +98,7 @@ export const GPU: Target = {
     ['maxPool', { ...each(false), outputs: [0] }],
     ['maxPool_grad', each(true)],
     ...BOTH_WAYS.map((name): [string, HalfSlots] => [name, each(false)]),
+    ['convert', { inputs: [0], outputs: [], gradient: false, product: true }],
   ]),
   layouts: new Map<string, Layouts>([
     ...CONVOLUTIONS.flatMap((name) => [name, `${name}_dgrad`, `${name}_wgrad`]).map((name): [string, Layouts] => [

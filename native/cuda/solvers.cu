@@ -37,16 +37,20 @@ struct Together {
   }
 };
 
-/// A copy of a parameter in 16 bits, for products; that of filters may have their channels last.
+/// A copy of a parameter in 16 bits, for products; that of filters may have their channels last, with zeros for more of
+/// them behind, which are there already.
 class Copy {
  public:
   Copy() = default;
   Copy(Prepare& step, const Tensor& of, const Tensor& to) : to_(to.data), type_(to.dtype) {
-    step.expect(to.size() == of.size() && (type_ == DType::bf16 || type_ == DType::f16), "a copy in 16 bits");
+    step.expect(type_ == DType::bf16 || type_ == DType::f16, "a copy in 16 bits");
+    step.expect(to.channels_last || to.size() == of.size(), "a copy of all weights");
     if (!to.channels_last) return;
-    for (int axis = 0; axis < 4; ++axis) step.expect(to.dim[axis] == of.dim[axis], "a copy of the same filters");
-    channels_ = to.dim[1];
-    pixels_ = to.count(2, 4);
+    channels_ = of.dim[1];
+    filled_ = to.dim[1];
+    pixels_ = of.count(2, 4);
+    step.expect(of.dim[0] == to.dim[0] && channels_ <= filled_ && to.size() == of.dim[0] * filled_ * pixels_,
+                "a copy of the same filters");
   }
 
   /// Elements of pack q of n.
@@ -73,7 +77,7 @@ class Copy {
     const int64_t pixels = pixels_ == 0 ? 1 : pixels_;
     int64_t pixel = 4 * q % pixels, channel = 4 * q / pixels % channels_, outer = 4 * q / pixels / channels_;
     for (int j = 0; j < 4 && 4 * q + j < n; ++j) {
-      to[(outer * pixels + pixel) * channels_ + channel] = narrow<T>(pack.v[j]);
+      to[(outer * pixels + pixel) * filled_ + channel] = narrow<T>(pack.v[j]);
       if (++pixel < pixels) continue;
       pixel = 0;
       if (++channel < channels_) continue;
@@ -83,8 +87,8 @@ class Copy {
   }
 
   void* to_ = nullptr;
-  int64_t channels_ = 1, pixels_ = 0;  // where channels are last
-  DType type_ = DType::f32;            // of none
+  int64_t channels_ = 1, filled_ = 1, pixels_ = 0;  // where channels are last
+  DType type_ = DType::f32;                         // of none
 };
 
 /// Inputs gradient, pace (3), clip factor (1, may be absent), parameter, slots; outputs parameter and slots, which are

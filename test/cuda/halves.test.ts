@@ -187,6 +187,47 @@ describe('tensors of 16 bits', function () {
     memory.dispose();
   });
 
+  it('of images get channels of zeros and lose them again', async () => {
+    const memory = allocate(1 << 14, (await openDevice('cuda-sim')).native);
+    for (const [channels, more] of [
+      [3, 8],
+      [12, 16],
+      [1, 8],
+    ] as const) {
+      const images = (c: number, dtype: 'f32' | 'bf16', channelsLast: boolean, i: number) => {
+        return { memory: 0, offset: 1024 + 2048 * i, shape: [2, c, 3, 5], dtype, channelsLast };
+      };
+      const tensors = [
+        images(channels, 'f32', false, 0),
+        images(more, 'bf16', true, 1),
+        images(more, 'f32', false, 2),
+        images(channels, 'bf16', true, 4),
+        images(channels, 'f32', false, 5),
+        images(more, 'bf16', true, 1),
+        images(channels, 'f32', false, 6),
+      ];
+      const steps = [
+        [0, 1],
+        [1, 2],
+        [1, 3],
+        [3, 4],
+        [3, 5],
+        [5, 6],
+      ].map(([from, to]) => ({ kernel: 'convert', label: 'step', inputs: [from!], outputs: [to!], attributes: {} }));
+      const x = tensorOf([2, channels, 3, 5], (i) => (i % 100) + 1);
+      memory.write(1024, x.data, 0, x.data.length);
+      const plan = await prepare({ memories: [memory], tensors, steps, threads: 1 });
+      const [filled, ...back] = (await plan.run([2, 4, 6], false))!.results;
+      plan.dispose();
+      for (const data of back) assert.deepEqual(data, x.data);
+      filled!.forEach((value, i) => {
+        const [image, channel, pixel] = [Math.floor(i / 15 / more), Math.floor(i / 15) % more, i % 15];
+        assert.equal(value, channel < channels ? x.data[(image * channels + channel) * 15 + pixel] : 0);
+      });
+    }
+    memory.dispose();
+  });
+
   it('are rounded indeed', async () => {
     const [want, got] = await Promise.all([
       between(OPS.sigmoid!, 'cpu', 'float32'),
@@ -227,7 +268,7 @@ describe('tensors of 16 bits', function () {
     assert.ok(whole.losses.at(-1)! < 0.5 * whole.losses[0]!, whole.losses.join());
     for (const precision of ['bfloat16', 'float16'] as const) {
       const half = await train('cuda-sim', precision);
-      assert.ok(half.bytes < 0.75 * bytes, `${half.bytes} of ${bytes} bytes`);
+      assert.ok(half.bytes < 0.9 * bytes, `${half.bytes} of ${bytes} bytes`);
       assert.ok(half.losses.at(-1)! < 0.5 * half.losses[0]!, `${precision}: ${half.losses.join()}`);
       half.losses.slice(0, 5).forEach((loss, i) => {
         assert.ok(Math.abs(loss - whole.losses[i]!) < 0.05, `${precision}: step ${i}: ${loss}, ${whole.losses[i]}`);
@@ -236,11 +277,15 @@ describe('tensors of 16 bits', function () {
     }
   });
 
-  /** Convolutions whose filters have channels last, a weight of an odd number of elements; each product reads its copy. */
-  const copied = graph({ data: input([8, 5, 5]), label: input([]) }, ({ data, label }) => {
-    const conv1 = relu(conv2d(data, { name: 'conv1', filters: 8, kernel: 3 }));
-    const conv2 = conv2d(conv1, { name: 'conv2', filters: 8, kernel: 2, groups: 2 });
-    const hidden = relu(dense(conv2, { name: 'ip1', units: 9 }));
+  /**
+   * Convolutions whose filters have channels last, filled up and not, a weight of an odd number of elements; each product
+   * reads its copy.
+   */
+  const copied = graph({ data: input([3, 5, 5]), label: input([]) }, ({ data, label }) => {
+    const conv1 = relu(conv2d(data, { name: 'conv1', filters: 12, kernel: 2 }));
+    const conv2 = conv2d(conv1, { name: 'conv2', filters: 16, kernel: 2 });
+    const conv3 = conv2d(conv2, { name: 'conv3', filters: 8, kernel: 2, groups: 2 });
+    const hidden = relu(dense(conv3, { name: 'ip1', units: 9 }));
     return { loss: softmaxLoss(dense(dense(hidden, { name: 'ip2', units: 5 }), { name: 'ip3', units: 3 }), label) };
   });
   const solvers = {
@@ -255,7 +300,7 @@ describe('tensors of 16 bits', function () {
 
   for (const [name, solver] of Object.entries(solvers)) {
     it(`that ${name} writes beside the weights are what is made of the weights`, async () => {
-      const inputs = { data: noise([3, 8, 5, 5], 1).data, label: labels(3, 3).data };
+      const inputs = { data: noise([3, 3, 5, 5], 1).data, label: labels(3, 3).data };
       const follow = async (precision: Halves, again: boolean): Promise<unknown> => {
         await using model = await compile(copied, { device: 'cuda-sim', precision, batch: 3, seed: 3, solver });
         const losses = [];

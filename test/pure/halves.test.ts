@@ -48,7 +48,9 @@ describe('16 bits between layers', () => {
         const { inputs, outputs } = stepOf(program, label);
         return [types(inputs), types(outputs)];
       };
-      assert.deepEqual(seen('conv'), [['f32', 'f32', 'f32'], [value]]);
+      // In float16 pictures and filters are brought to where their sums fit.
+      const picture = precision === 'bfloat16' ? value : 'f32';
+      assert.deepEqual(seen('conv'), [[picture, picture, 'f32'], [value]]);
       assert.deepEqual(seen('pool'), [[value], [value, undefined, 'u8']]);
       assert.deepEqual(seen('ip1'), [[value, value, 'f32'], [value]]);
       assert.deepEqual(seen('drop'), [[value, 'i32'], [value]]);
@@ -58,8 +60,8 @@ describe('16 bits between layers', () => {
       assert.deepEqual(seen('pool.grad'), [['bf16', 'u8'], ['bf16']]);
       assert.deepEqual(seen('act.grad'), [['bf16', value], ['bf16']]);
       assert.deepEqual(seen('conv.wgrad'), [
-        ['f32', 'bf16'],
-        ['f32', 'f32'],
+        [picture, 'bf16'],
+        [picture, 'f32'],
       ]);
     }
   });
@@ -88,7 +90,7 @@ describe('16 bits between layers', () => {
       assert.deepEqual(kinds('ip2.weight.update'), [value]);
       assert.deepEqual(kinds('ip1.bias.update'), []);
       assert.ok(
-        program.steps.every(({ kernel, inputs: [from] }) => kernel !== 'convert' || from!.place.kind === 'work'),
+        program.steps.every(({ kernel, inputs: [from] }) => kernel !== 'convert' || from!.place.kind !== 'state'),
       );
       const update = { solver: sgd({ rate: 1, iterSize: 2 }), part: 'first' as const };
       const first = programOf(net, { ...training(net, 2), update }, precision);
@@ -129,6 +131,7 @@ describe('16 bits between layers', () => {
       assert.deepEqual(
         prologue.map(({ label, outputs }) => [label, outputs[0]!.dtype, refs[outputs[0]!.id]!.place.kind]),
         [
+          ...(precision === 'bfloat16' ? [['conv.convert', type, 'kept']] : []),
           ['ip1.convert', type, 'kept'],
           ['ip2.convert', type, 'kept'],
         ],
@@ -143,8 +146,8 @@ describe('16 bits between layers', () => {
       return placeInArena(program).bytes;
     };
     const [whole, bfloat16, float16] = [bytes('float32'), bytes('bfloat16'), bytes('float16')];
-    assert.equal(bfloat16, float16);
-    assert.ok(bfloat16 < 0.75 * whole, `${bfloat16} of ${whole} bytes`);
+    // In float16 the picture's channels of zeros are in memory of the convolution's.
+    assert.ok(float16 <= bfloat16 && bfloat16 < 0.75 * whole, `${float16} and ${bfloat16} of ${whole} bytes`);
   });
 
   it('are not where passes are none, nor in other precisions', () => {
