@@ -28,6 +28,7 @@ export class Plan {
   /** Which version of the parameters the kept tensors follow from. */
   #keptVersion = -1;
   #results: readonly number[] = [];
+  readonly #changes: boolean;
 
   constructor(
     graph: Graph,
@@ -37,6 +38,10 @@ export class Plan {
     const { passes, precision, device } = settings;
     this.#lowered = lower(graph, goal);
     this.program = optimize(this.#lowered.program, { passes, precision, target: device.target }, goal.checkFinite);
+    const parameters = new Set(graph.parameters.map(({ name }) => name));
+    this.#changes = this.program.steps.some(({ outputs }) =>
+      outputs.some((ref) => ref?.place.kind === 'state' && parameters.has(ref.place.key)),
+    );
     this.layout = placeInArena(this.program);
     this.#keptLayout = placeKept(this.program);
     for (const { id, place } of this.program.refs) {
@@ -103,9 +108,9 @@ export class Plan {
     this.#keptVersion = version;
   }
 
-  /** Whether a run changes what outlives it. */
-  get commits(): boolean {
-    return this.program.steps.some((step) => step.commits);
+  /** Whether a run changes parameters; what the plan keeps of them, it changes with them. */
+  get changes(): boolean {
+    return this.#changes;
   }
 
   #describe(

@@ -69,7 +69,7 @@ export class Runtime {
   #tail: Promise<unknown> = Promise.resolve();
   #cancel: (() => void) | undefined;
   #runs = 0;
-  /** Counts the changes of the state. */
+  /** Counts the changes of the parameters. */
   #version = 0;
   #disposed = false;
 
@@ -244,13 +244,15 @@ export class Runtime {
     signal?.throwIfAborted();
     this.#runs++;
     const owner = this.options.owner ?? this;
-    if (plan.commits) owner.#version++;
     const prologue = plan.outdated(owner.#version);
     if (prologue) {
       await this.#finish(prologue, [], false, signal);
       plan.refreshed(owner.#version);
     }
-    return this.#finish(native, profile ? [] : plan.resultIndices, profile, signal);
+    if (plan.changes) owner.#version++;
+    const results = await this.#finish(native, profile ? [] : plan.resultIndices, profile, signal);
+    plan.refreshed(owner.#version);
+    return results;
   }
 
   /** The plan on this arena. Other threads may make it for a while, in which the model may be disposed. */

@@ -13,7 +13,7 @@ const BY_TYPE: Forms<DType> = { of: ({ dtype }) => dtype, as: (ref, dtype) => ({
 /**
  * Keeps values and their gradients in 16 bits on their way from kernel to kernel: half the bytes. Products begin it, the
  * kernels behind them go on with it. Parameters and their gradients, what the caller gives and what the caller reads stay
- * float32, and so does what other kernels read or make; conversions stand between.
+ * float32, and so does what other kernels read or make; conversions stand between, also between a weight and its products.
  */
 export function storeAsHalves(
   program: Program,
@@ -30,7 +30,6 @@ export function storeAsHalves(
   for (const step of program.steps)
     step.inputs.forEach((ref, at) => ref && takes(slotsOf(step)?.inputs, at) && welcome.add(store.root(ref)));
   const fixed = new Set([...program.results, ...program.guarded].map((ref) => store.root(ref)));
-  const changes = program.steps.some((step) => step.commits);
 
   for (const step of program.steps) {
     const slots = slotsOf(step);
@@ -45,11 +44,11 @@ export function storeAsHalves(
       continue;
     }
     const type = slots.gradient ? types.gradient : slots.product ? types.value : arrived!;
-    const weightToo = !changes && isHalf(came[0]);
+    const weight = isHalf(came[0]) && slots.weights?.includes(type) ? type : 'f32';
     const inputs = step.inputs.map((ref, at) => {
       if (ref?.dtype !== 'f32') return ref;
       if (slots.product && takes(slots.inputs, at)) return store.as(ref, step, store.formOf(ref));
-      if (!takes(slots.inputs, at)) return store.as(ref, step, at === slots.weight && weightToo ? type : 'f32');
+      if (!takes(slots.inputs, at)) return store.as(ref, step, at === 1 ? weight : 'f32');
       return store.as(ref, step, slots.gradient && at > 0 ? types.value : type);
     });
     const outputs = step.outputs.map((ref, at) => {

@@ -1,4 +1,5 @@
 import type { Program } from '../program.js';
+import { fillChannels } from './fill.js';
 import { checkFinite } from './finite.js';
 import { fuseRelu } from './fuse.js';
 import { fuseLrnPool } from './fuse-lrn.js';
@@ -43,10 +44,11 @@ function rewrite(program: Program, precision: Precision, target: Target): Progra
   if (has('conv2d_winograd')) fast = useWinograd(fast);
   if (has('dense_int8') && precision === 'int8') fast = storeAsInt8(fast);
   if (has('dense_bf16') && precision !== 'float32') fast = multiplyAsBf16(fast);
+  if (target.layouts && precision === 'bfloat16') fast = fillChannels(fast);
   if (target.halves && (precision === 'bfloat16' || precision === 'float16'))
     fast = storeAsHalves(fast, precision, target.halves);
   if (target.layouts) fast = putChannelsLast(fast, target.layouts);
   if (has('conv2d_rows')) fast = useRows(fast);
   if (has('conv2d_packed')) fast = packFilters(fast);
-  return keepPrepared(fast);
+  return keepPrepared(fast, target.updates);
 }

@@ -1,3 +1,5 @@
+import type { DType } from '../program.js';
+
 /** What a device can do beyond the kernels that every device has: passes read this, and never ask which device it is. */
 export interface Target {
   /** Kernels that a pass may put in place of others. */
@@ -6,6 +8,14 @@ export interface Target {
   readonly halves?: ReadonlyMap<string, HalfSlots>;
   /** Kernels that take images with channels last; absent where none does. The others have conversions around them. */
   readonly layouts?: ReadonlyMap<string, Layouts>;
+  /** Absent where no kernel writes copies. */
+  readonly updates?: Updates;
+}
+
+/** Kernels that change a parameter, their first output, and write as their last ones up to `copies` of what `convert` makes of it. */
+export interface Updates {
+  readonly kernels: ReadonlySet<string>;
+  readonly copies: number;
 }
 
 /**
@@ -22,8 +32,8 @@ export interface HalfSlots {
   readonly gradient: boolean;
   /** Takes each tensor in a type of its own; the others want one type, or one for the gradients and one for the values. */
   readonly product: boolean;
-  /** The input that is a weight, which may be of 16 bits where input 0 is. */
-  readonly weight?: number;
+  /** Types in which input 1, a weight, may be where input 0 is of 16 bits. */
+  readonly weights?: readonly DType[];
 }
 
 /** Only what every device has. */
@@ -43,12 +53,12 @@ export const CPU: Target = {
   ]),
 };
 
-const product = (gradient: boolean, weight?: number): HalfSlots => ({
+const product = (gradient: boolean, weights: readonly DType[]): HalfSlots => ({
   inputs: [0],
   outputs: [0],
   gradient,
   product: true,
-  ...(weight !== undefined && { weight }),
+  weights,
 });
 const wgrad: HalfSlots = { inputs: [0, 1], outputs: [], gradient: true, product: true };
 const each = (gradient: boolean): HalfSlots => ({ inputs: 'all', outputs: 'all', gradient, product: false });
@@ -60,6 +70,9 @@ const FUNCTIONS = [
 ];
 
 const CONVOLUTIONS = ['conv2d', 'deconv2d'];
+/** In float16 a weight is brought to where the sums fit, which wants all its digits: native/cuda/half_scales.h. */
+const FILTERS = ['bf16'] as const satisfies readonly DType[];
+const WEIGHTS = ['bf16', 'f16'] as const satisfies readonly DType[];
 /** What joins tensors, cuts them or drops elements, both ways. */
 const BOTH_WAYS = ['sum', 'dropout', 'concat', 'slice'];
 
@@ -71,12 +84,12 @@ export const GPU: Target = {
   kernels: new Set(['convert']),
   halves: new Map<string, HalfSlots>([
     ...CONVOLUTIONS.flatMap((name): [string, HalfSlots][] => [
-      [name, product(false)],
-      [`${name}_dgrad`, product(true)],
+      [name, product(false, FILTERS)],
+      [`${name}_dgrad`, product(true, FILTERS)],
       [`${name}_wgrad`, wgrad],
     ]),
-    ['dense', product(false, 1)],
-    ['dense_dgrad', product(true, 1)],
+    ['dense', product(false, WEIGHTS)],
+    ['dense_dgrad', product(true, WEIGHTS)],
     ['dense_wgrad', wgrad],
     ...FUNCTIONS.flatMap((name): [string, HalfSlots][] => [
       [name, each(false)],
@@ -86,6 +99,7 @@ export const GPU: Target = {
     ['maxPool', { ...each(false), outputs: [0] }],
     ['maxPool_grad', each(true)],
     ...BOTH_WAYS.map((name): [string, HalfSlots] => [name, each(false)]),
+    ['convert', { inputs: [0], outputs: [], gradient: false, product: true }],
   ]),
   layouts: new Map<string, Layouts>([
     ...CONVOLUTIONS.flatMap((name) => [name, `${name}_dgrad`, `${name}_wgrad`]).map((name): [string, Layouts] => [
@@ -98,4 +112,9 @@ export const GPU: Target = {
       .concat(BOTH_WAYS)
       .map((name): [string, Layouts] => [name, 'alike']),
   ]),
+  // native/cuda/solvers.cu.
+  updates: {
+    kernels: new Set(['sgd', 'nesterov', 'adagrad', 'rmsprop', 'adadelta', 'adam', 'adamW']),
+    copies: 2,
+  },
 };

@@ -23,7 +23,19 @@ struct Converted {
   }
 };
 
-/// Brings `from` to `to`: as many numbers of any two types, images from one order of their elements to the other.
+/// Numbers with channels first times `scale` (absent: 1) to those with channels last.
+template <class From, class To>
+void to_last(const Launch& launch, const Planes& p, const From* from, To* to, const float* scale = nullptr) {
+  if (p.inner.size() != kLanes) return for_blocks(launch, p.blocks(), ToLast<From, To>{p, from, to, scale});
+  const int64_t n = p.outer.size() * p.pixels;
+  with_index(n, [&](auto index) {
+    using I = decltype(index);
+    for_each<I>(launch, n, PixelToLast<From, To, I>{p, Divisor<I>(p.pixels), from, to, scale});
+  });
+}
+
+/// Brings `from` to `to`: numbers of any two types, images from one order of their elements to the other, and to more
+/// channels or fewer.
 inline void convert(const Launch& launch, const Tensor& from, const Tensor& to) {
   const int64_t n = from.size();
   with_numbers(from.dtype, [&](auto a) {
@@ -32,13 +44,17 @@ inline void convert(const Launch& launch, const Tensor& from, const Tensor& to) 
       using B = decltype(b);
       const A* const source = numbers<A>(from);
       B* const target = numbers_to<B>(to);
-      const Planes p = Planes::of(from);
-      if (p.either() || from.channels_last == to.channels_last) {
+      const Planes p = Planes::of(from, to);
+      if (p.whole() && (p.either() || from.channels_last == to.channels_last)) {
         for_lanes(launch, n, n % kLanes == 0, Converted<A, B>{source, target});
-      } else if (to.channels_last) {
-        for_blocks(launch, p.blocks(), ToLast<A, B>{p, source, target, nullptr});
-      } else {
+      } else if (!from.channels_last) {
+        to_last(launch, p, source, target);
+      } else if (!to.channels_last) {
         for_blocks(launch, p.blocks(), FromLast<A, B>{p, source, target, nullptr, {}});
+      } else if (from.dim[1] < to.dim[1]) {
+        for_each(launch, p.filled(), FillUp<A, B>{p, source, target, nullptr});
+      } else {
+        for_lanes(launch, p.filled(), false, CutDown<A, B>{p, source, target, nullptr, {}});
       }
     });
   });

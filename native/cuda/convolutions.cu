@@ -19,7 +19,8 @@ struct Convolved : TakesAny {
   Brought tensors;  // image, weight, features
 
   Convolved(Prepare& step, const Tensor& image, const Tensor& weight, const Tensor& features, const Epilogue& epilogue)
-      : p{{Conv2dShape(step, image, features, weight, number_type(image), number_type(features))}, epilogue},
+      : p{{Conv2dShape(step, image, features, weight, number_type(image), number_type(features), number_type(weight))},
+          epilogue},
         shape(p.shape()),
         library(step, P::kPass, p.at.s, image, weight, features, epilogue),
         tensors(step, image, weight, features, shape.bytes()) {

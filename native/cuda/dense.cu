@@ -32,8 +32,7 @@ struct Matrices {
 
 /// The type in which a library multiplies two factors: their own where both are of 16 bits. float16 beside bfloat16, a
 /// value beside a gradient, is rounded to it: the product has no more digits than its worse factor, and a gradient's
-/// range. Neither needs a scale, since sums are float32. A weight that is float32, as in training, is read as it is: to
-/// round it first would move more bytes than it spares.
+/// range. Neither needs a scale, since sums are float32.
 inline DType factor_type(const Tensor& left, const Tensor& right) {
   if (left.dtype == DType::f32 || right.dtype == DType::f32) return DType::f32;
   return left.dtype == right.dtype ? left.dtype : DType::bf16;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "bias.h"
+#include "index.h"
 #include "launch.h"
 #include "packs.h"
 
@@ -27,10 +28,11 @@ struct Planes {
   Axis outer, inner;
   int64_t pixels;
 
-  /// Images, or what else has its elements in one order alone.
-  static Planes of(const Tensor& t) {
-    if (t.rank != 4) return {Axis::of(1, 1, false), Axis::of(1, 1, false), t.size()};
-    return {Axis::of(1, t.dim[0], false), Axis::of(1, t.dim[1], false), t.count(2, 4)};
+  /// Images, of which one may be filled up, or what else has its elements in one order alone.
+  static Planes of(const Tensor& a, const Tensor& b) {
+    if (a.rank != 4) return {Axis::of(1, 1, false), Axis::of(1, 1, false), a.size()};
+    const bool less = a.dim[1] < b.dim[1];
+    return {Axis::of(1, a.dim[0], false), {1, (less ? a : b).dim[1], (less ? b : a).dim[1]}, a.count(2, 4)};
   }
   /// Whether elements lie in the same order in both forms.
   bool either() const { return pixels == 1 || inner.groups * inner.count == 1; }
@@ -85,6 +87,29 @@ struct ToLast {
       if (inner >= p.inner.size() || pixel >= p.pixels) continue;
       to[(at.outer * p.pixels + pixel) * p.inner.size() + inner] = narrow<To>(tile[x][row]);
     }
+  }
+};
+
+/// The same where the channels of a pixel are one access: they are a thread's, whose neighbours read beside it.
+template <class From, class To, class I>
+struct PixelToLast {
+  Planes p;
+  Divisor<I> by_pixels;
+  const From* from;
+  To* to;
+  const float* scale;
+
+  __device__ void operator()(I i) const {
+    const I filled = by_pixels(i);
+    const int64_t outer = p.outer.place(filled), planes = p.inner.groups * p.inner.count;
+    const int64_t pixel = i - int64_t{filled} * p.pixels;
+    const float factor = scale ? *scale : 1.0f;
+    Lanes<kLanes> lanes;
+    for (int j = 0; j < kLanes; ++j) {
+      const int64_t inner = outer < 0 ? -1 : p.inner.place(j);
+      lanes.v[j] = inner < 0 ? 0.0f : factor * widen(from[(outer * planes + inner) * p.pixels + pixel]);
+    }
+    store_lanes<kLanes>(to + int64_t{i} * kLanes, lanes);
   }
 };
 

@@ -145,7 +145,7 @@ class LibraryConvolution {
     with_numbers(tensor_[side].dtype, [&](auto number) {
       using Ours = decltype(number);
       const Ours* const from = numbers<Ours>(tensor_[side]);
-      if (!lies_last(side)) return for_blocks(launch, p.blocks(), ToLast<Ours, T>{p, from, to, scale});
+      if (!lies_last(side)) return to_last(launch, p, from, to, scale);
       if (!p.whole()) return for_each(launch, p.filled(), FillUp<Ours, T>{p, from, to, scale});
       for_lanes(launch, p.size(), p.size() % kLanes == 0, Converted<Ours, T>{from, to, scale});
     });

@@ -37,7 +37,8 @@ void latch(const Plan& plan, cudaStream_t stream, int32_t* halt) {
 GraphRecording::GraphRecording(const Plan& plan) : halt_(plan.device().allocate(sizeof(int32_t))) {
   const OwnedStream stream = make_stream();
   OwnedGraph graph;
-  check(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture");
+  // Relaxed: a library may load its kernels when it is first called, which the other modes take for an error.
+  check(cudaStreamBeginCapture(stream, cudaStreamCaptureModeRelaxed), "cudaStreamBeginCapture");
   try {
     launch(plan, stream);
   } catch (...) {

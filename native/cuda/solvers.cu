@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../kernels/checks.h"
+#include "layouts.h"
 #include "packs.h"
 #include "sums.h"
 #include "table.h"
@@ -18,7 +19,7 @@ namespace {
 template <class F>
 struct Together {
   /// What a kernel is given has room for so many: 4 KB.
-  static constexpr int kMost = 32;
+  static constexpr int kMost = 3900 / (sizeof(F) + sizeof(int64_t));
   alignas(F) unsigned char calls[kMost][sizeof(F)];
   int64_t ends[kMost];
   int count = 0;
@@ -36,16 +37,71 @@ struct Together {
   }
 };
 
+/// A copy of a parameter in 16 bits, for products; that of filters may have their channels last, with zeros for more of
+/// them behind, which are there already.
+class Copy {
+ public:
+  Copy() = default;
+  Copy(Prepare& step, const Tensor& of, const Tensor& to) : to_(to.data), type_(to.dtype) {
+    step.expect(type_ == DType::bf16 || type_ == DType::f16, "a copy in 16 bits");
+    step.expect(to.channels_last || to.size() == of.size(), "a copy of all weights");
+    if (!to.channels_last) return;
+    channels_ = of.dim[1];
+    filled_ = to.dim[1];
+    pixels_ = of.count(2, 4);
+    step.expect(of.dim[0] == to.dim[0] && channels_ <= filled_ && to.size() == of.dim[0] * filled_ * pixels_,
+                "a copy of the same filters");
+  }
+
+  /// Elements of pack q of n.
+  __device__ void put(int64_t q, int64_t n, const Pack<float>& pack) const {
+    if (type_ == DType::bf16) put_as<Brain>(q, n, pack);
+    if (type_ == DType::f16) put_as<Half>(q, n, pack);
+  }
+
+ private:
+  template <class T>
+  struct alignas(4 * sizeof(T)) Four {
+    T v[4];
+  };
+
+  template <class T>
+  __device__ void put_as(int64_t q, int64_t n, const Pack<float>& pack) const {
+    T* const to = static_cast<T*>(to_);
+    if (pixels_ == 0 && 4 * q + 4 <= n) {
+      Four<T> four;
+      for (int j = 0; j < 4; ++j) four.v[j] = narrow<T>(pack.v[j]);
+      reinterpret_cast<Four<T>*>(to)[q] = four;
+      return;
+    }
+    const int64_t pixels = pixels_ == 0 ? 1 : pixels_;
+    int64_t pixel = 4 * q % pixels, channel = 4 * q / pixels % channels_, outer = 4 * q / pixels / channels_;
+    for (int j = 0; j < 4 && 4 * q + j < n; ++j) {
+      to[(outer * pixels + pixel) * filled_ + channel] = narrow<T>(pack.v[j]);
+      if (++pixel < pixels) continue;
+      pixel = 0;
+      if (++channel < channels_) continue;
+      channel = 0;
+      ++outer;
+    }
+  }
+
+  void* to_ = nullptr;
+  int64_t channels_ = 1, filled_ = 1, pixels_ = 0;  // where channels are last
+  DType type_ = DType::f32;                         // of none
+};
+
 /// Inputs gradient, pace (3), clip factor (1, may be absent), parameter, slots; outputs parameter and slots, which are
-/// the same tensors in a training step.
+/// the same tensors in a training step, then copies of the parameter.
 template <class Rule>
-struct Update {
+struct Update : TakesAny {
   static constexpr int kFirst = 3;  // input of the parameter; the slots follow
-  static constexpr int kTensors = 1 + Rule::kSlots;
+  static constexpr int kTensors = 1 + Rule::kSlots, kCopies = 2;
   Rule rule;
   Penalty penalty;
   const float *gradient, *pace, *clip, *before[kTensors];
   float* after[kTensors];
+  Copy copies[kCopies];
   int64_t n;
 
   explicit Update(Prepare& step) : rule(step), penalty(step), gradient(step.in(0).f32()), n(step.out(0).size()) {
@@ -57,6 +113,8 @@ struct Update {
       after[i] = step.out(i).f32();
       step.expect(holds(step.in(kFirst + i), n) && holds(step.out(i), n), "a parameter and its history of one size");
     }
+    step.expect(step.outputs() <= kTensors + kCopies, "two copies at most");
+    for (int i = kTensors; i < step.outputs(); ++i) copies[i - kTensors] = Copy(step, step.out(0), step.out(i));
   }
 
   void run(const Launch& launch) const { for_each(launch, packs_of<float>(n), *this); }
@@ -88,6 +146,7 @@ struct Update {
       for (int k = 1; k < kTensors; ++k) own[k].v[j] = history[k - 1];
     }
     for (int k = 0; k < kTensors; ++k) store_pack(after[k], q, n, own[k]);
+    for (const Copy& copy : copies) copy.put(q, n, own[0]);
   }
 };
 

@@ -30,11 +30,12 @@ struct Conv2dShape {
 
   /// Without a weight (a gradient of the bias alone) there are no taps.
   CORTADO_INLINE Conv2dShape(Prepare& step, const Tensor& image, const Tensor& features, const Tensor& weight,
-                             DType image_type = DType::f32, DType features_type = DType::f32)
+                             DType image_type = DType::f32, DType features_type = DType::f32,
+                             DType weight_type = DType::f32)
       : groups(step.integer("groups")) {
     step.expect(holds(image, image.size(), image_type) && holds(features, features.size(), features_type),
                 "images and features");
-    step.expect(may_hold(weight, weight.size()), "a weight in float32");
+    step.expect(may_hold(weight, weight.size(), weight_type), "a weight's numbers");
     step.expect(image.rank == 4 && features.rank == 4 && (!weight || weight.rank == 4), "tensors of 4 axes");
     step.expect(image.size() > 0 && features.size() > 0 && image.dim[0] == features.dim[0], "batches of one size");
     step.expect(groups > 0 && image.dim[1] % groups == 0 && features.dim[1] % groups == 0,

@@ -4,6 +4,10 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import {
   abs,
+  adadelta,
+  adagrad,
+  adam,
+  adamW,
   averagePool,
   batchNorm,
   bnll,
@@ -22,9 +26,11 @@ import {
   lrn,
   maxPool,
   maxPoolWithMask,
+  nesterov,
   power,
   relu,
   reshape,
+  rmsprop,
   sgd,
   sigmoid,
   slice,
@@ -106,6 +112,8 @@ const PRODUCTS = {
     reshape(dense(x, { name, units: count(x.shape, 1), bias: false }), { dims: [0, ...x.shape.slice(1)] }),
 };
 type Order = keyof typeof PRODUCTS;
+const feeds = (tensors: Readonly<Record<string, Tensor>>): Record<string, Float32Array> =>
+  Object.fromEntries(Object.entries(tensors).map(([name, { data }]) => [name, data]));
 const identity = (shape: Shape): Tensor => tensorOf(shape, (i) => (i % (shape[0]! + 1) === 0 ? 1 : 0));
 
 interface Answers {
@@ -179,6 +187,47 @@ describe('tensors of 16 bits', function () {
     memory.dispose();
   });
 
+  it('of images get channels of zeros and lose them again', async () => {
+    const memory = allocate(1 << 14, (await openDevice('cuda-sim')).native);
+    for (const [channels, more] of [
+      [3, 8],
+      [12, 16],
+      [1, 8],
+    ] as const) {
+      const images = (c: number, dtype: 'f32' | 'bf16', channelsLast: boolean, i: number) => {
+        return { memory: 0, offset: 1024 + 2048 * i, shape: [2, c, 3, 5], dtype, channelsLast };
+      };
+      const tensors = [
+        images(channels, 'f32', false, 0),
+        images(more, 'bf16', true, 1),
+        images(more, 'f32', false, 2),
+        images(channels, 'bf16', true, 4),
+        images(channels, 'f32', false, 5),
+        images(more, 'bf16', true, 1),
+        images(channels, 'f32', false, 6),
+      ];
+      const steps = [
+        [0, 1],
+        [1, 2],
+        [1, 3],
+        [3, 4],
+        [3, 5],
+        [5, 6],
+      ].map(([from, to]) => ({ kernel: 'convert', label: 'step', inputs: [from!], outputs: [to!], attributes: {} }));
+      const x = tensorOf([2, channels, 3, 5], (i) => (i % 100) + 1);
+      memory.write(1024, x.data, 0, x.data.length);
+      const plan = await prepare({ memories: [memory], tensors, steps, threads: 1 });
+      const [filled, ...back] = (await plan.run([2, 4, 6], false))!.results;
+      plan.dispose();
+      for (const data of back) assert.deepEqual(data, x.data);
+      filled!.forEach((value, i) => {
+        const [image, channel, pixel] = [Math.floor(i / 15 / more), Math.floor(i / 15) % more, i % 15];
+        assert.equal(value, channel < channels ? x.data[(image * channels + channel) * 15 + pixel] : 0);
+      });
+    }
+    memory.dispose();
+  });
+
   it('are rounded indeed', async () => {
     const [want, got] = await Promise.all([
       between(OPS.sigmoid!, 'cpu', 'float32'),
@@ -219,7 +268,7 @@ describe('tensors of 16 bits', function () {
     assert.ok(whole.losses.at(-1)! < 0.5 * whole.losses[0]!, whole.losses.join());
     for (const precision of ['bfloat16', 'float16'] as const) {
       const half = await train('cuda-sim', precision);
-      assert.ok(half.bytes < 0.75 * bytes, `${half.bytes} of ${bytes} bytes`);
+      assert.ok(half.bytes < 0.9 * bytes, `${half.bytes} of ${bytes} bytes`);
       assert.ok(half.losses.at(-1)! < 0.5 * half.losses[0]!, `${precision}: ${half.losses.join()}`);
       half.losses.slice(0, 5).forEach((loss, i) => {
         assert.ok(Math.abs(loss - whole.losses[i]!) < 0.05, `${precision}: step ${i}: ${loss}, ${whole.losses[i]}`);
@@ -227,6 +276,46 @@ describe('tensors of 16 bits', function () {
       assert.deepEqual(await train('cuda-sim', precision), half);
     }
   });
+
+  /**
+   * Convolutions whose filters have channels last, filled up and not, a weight of an odd number of elements; each product
+   * reads its copy.
+   */
+  const copied = graph({ data: input([3, 5, 5]), label: input([]) }, ({ data, label }) => {
+    const conv1 = relu(conv2d(data, { name: 'conv1', filters: 12, kernel: 2 }));
+    const conv2 = conv2d(conv1, { name: 'conv2', filters: 16, kernel: 2 });
+    const conv3 = conv2d(conv2, { name: 'conv3', filters: 8, kernel: 2, groups: 2 });
+    const hidden = relu(dense(conv3, { name: 'ip1', units: 9 }));
+    return { loss: softmaxLoss(dense(dense(hidden, { name: 'ip2', units: 5 }), { name: 'ip3', units: 3 }), label) };
+  });
+  const solvers = {
+    sgd: sgd({ rate: 0.1, momentum: 0.9, iterSize: 2 }),
+    nesterov: nesterov({ rate: 0.1, momentum: 0.9 }),
+    adagrad: adagrad({ rate: 0.02 }),
+    rmsprop: rmsprop({ rate: 0.01 }),
+    adadelta: adadelta({ rate: 10 }),
+    adam: adam({ rate: 0.01, clip: 1 }),
+    adamW: adamW({ rate: 0.01 }),
+  };
+
+  for (const [name, solver] of Object.entries(solvers)) {
+    it(`that ${name} writes beside the weights are what is made of the weights`, async () => {
+      const inputs = { data: noise([3, 3, 5, 5], 1).data, label: labels(3, 3).data };
+      const follow = async (precision: Halves, again: boolean): Promise<unknown> => {
+        await using model = await compile(copied, { device: 'cuda-sim', precision, batch: 3, seed: 3, solver });
+        const losses = [];
+        for (let i = 0; i < 4; i++) {
+          losses.push((await model.step(inputs)).loss);
+          if (i === 1) losses.push((await model.forward(inputs)).loss.data[0]);
+          // Loaded weights are converted anew.
+          if (again) await model.load(feeds(await model.weights()));
+        }
+        return { losses, weights: await model.weights() };
+      };
+      for (const precision of ['bfloat16', 'float16'] as const)
+        assert.deepEqual(await follow(precision, false), await follow(precision, true));
+    });
+  }
 
   it('that are not finite are found where they begin', async () => {
     const net = graph({ x: input([4]) }, ({ x }) => ({

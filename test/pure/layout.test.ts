@@ -66,7 +66,9 @@ describe('channels last between layers', () => {
       const program = programOf(net, training(net, 128), precision);
       assert.deepEqual(
         program.steps.filter(reorders).map(({ label }) => label),
-        ['fc6.convert', 'pool5.grad.convert'],
+        precision === 'float16'
+          ? ['fc6.convert', 'pool5.grad.convert']
+          : ['conv1.convert', 'fc6.convert', 'pool5.grad.convert', 'conv1.wgrad.convert'],
       );
       for (const label of [
         'conv2',
@@ -82,19 +84,56 @@ describe('channels last between layers', () => {
         for (const ref of [...inputs, ...outputs])
           if (ref?.shape[0] === 128) assert.ok(ref.channelsLast, `${label}: ${ref.label}`);
       }
-      // Pictures are as they come, and parameters as they are.
-      assert.deepEqual(orders(stepOf(program, 'conv1').inputs), [false, false, false]);
-      assert.deepEqual(orders(stepOf(program, 'conv1.wgrad').inputs), [false, true]);
+      // Parameters and their gradients are as they are.
       assert.deepEqual(orders(stepOf(program, 'conv3.wgrad').outputs), [false, false]);
+      for (const { inputs, outputs } of [...program.steps, ...program.prologue])
+        for (const ref of [...inputs, ...outputs]) assert.ok(ref?.place.kind !== 'state' || !ref.channelsLast);
     }
   });
 
-  it('spare a training step a fifth of its traffic, and no memory', () => {
+  it('have channels of zeros where pictures have three, once for the convolution and its filter gradient', () => {
+    const shapes = (refs: readonly (Ref | undefined)[]): unknown => refs.map((ref) => ref?.shape[1]);
+    const program = programOf(net, training(net, 128), 'bfloat16');
+    const [conv, wgrad] = [stepOf(program, 'conv1'), stepOf(program, 'conv1.wgrad')];
+    assert.deepEqual(
+      [orders(conv.inputs), shapes(conv.inputs)],
+      [
+        [true, true, false],
+        [8, 8, undefined],
+      ],
+    );
+    assert.deepEqual(
+      [orders(wgrad.inputs), shapes(wgrad.inputs)],
+      [
+        [true, true],
+        [8, 96],
+      ],
+    );
+    assert.equal(wgrad.inputs[0], conv.inputs[0]);
+    assert.deepEqual(shapes(stepOf(program, 'conv1.wgrad.convert').outputs), [3]);
+    assert.deepEqual(stepOf(program, 'conv1.weight.update').outputs[2], conv.inputs[1]);
+    // Groups are theirs to fill up, and in float16 filters and pictures have scales of their own.
+    for (const [of, precision] of [
+      [alexnet({ classes: 10 }), 'float16'],
+      [
+        graph({ x: input([6, 9, 9]) }, ({ x }) => ({
+          y: conv2d(x, { name: 'conv1', filters: 8, kernel: 3, groups: 2 }),
+        })),
+        'bfloat16',
+      ],
+    ] as const) {
+      const goal: Goal = { batch: 2, phase: 'test', fetch: [of.values.at(-1)!], gradients: [], seeds: [] };
+      const [x] = stepOf(programOf(of, goal, precision), 'conv1').inputs;
+      assert.equal(x!.place.kind, 'input');
+    }
+  });
+
+  it('spare a training step a fifth of its traffic, for the channels of zeros in memory', () => {
     const [last, before] = [GPU, CHANNELS_FIRST].map((target) =>
       programOf(net, training(net, 128), 'bfloat16', target),
     ) as [Program, Program];
     assert.ok(traffic(last) < 0.8 * traffic(before), `${traffic(last)} of ${traffic(before)} bytes`);
-    assert.ok(placeInArena(last).bytes <= 1.01 * placeInArena(before).bytes);
+    assert.ok(placeInArena(last).bytes <= 1.05 * placeInArena(before).bytes);
   });
 
   it('are not where a kernel does not know them, where the caller reads, nor through views', () => {
