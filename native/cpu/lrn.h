@@ -44,6 +44,9 @@ struct LrnShape : LrnAcross {
   }
 
   int64_t size() const { return 2 * half + 1; }
+  /// Rows of terms to keep for the gradient: four channels may have entered that the window of the first of the four
+  /// before them lacks.
+  int64_t ring() const { return size() + 7; }
   static constexpr int64_t kTogether = 4;
   /// How many channels from c on are taken together: four, or one at the edges and with windows of another size.
   int64_t together(int64_t c) const { return half == 2 && c >= 2 && c + 6 <= channels ? kTogether : 1; }
@@ -61,10 +64,11 @@ struct LrnShape : LrnAcross {
     });
   }
 
-  /// f(i, pixel, lanes, x, s) along a tile, whose first channel is at x, for each channel c + i of together(c).
-  template <class F>
-  CORTADO_INLINE void for_scales(const float* x, int64_t c, int64_t n, const F& f) const {
-    const Vf a = splat(factor), b = splat(k);
+  /// f(i, pixel, lanes, x, s in the power's unit) along a tile, whose first channel is at x, for each channel c + i of
+  /// together(c).
+  template <class Power, class F>
+  CORTADO_INLINE void for_scales(const Power&, const float* x, int64_t c, int64_t n, const F& f) const {
+    const Vf a = splat(factor * Power::kUnit), b = splat(k * Power::kUnit);
     if (together(c) > 1) {
       for_vectors(n, [&](int64_t j, int64_t lanes) {
         Vf row[8];
@@ -110,7 +114,7 @@ struct Lrn {
       shape.for_tiles(run.threads, [&](int, int64_t at, int64_t n) {
         for (int64_t c = 0; c < shape.channels; c += shape.together(c)) {
           float* to = y.f32() + at + c * shape.pixels;
-          shape.for_scales(x.f32() + at, c, n, [&](int64_t i, int64_t j, int64_t lanes, Vf own, Vf s) {
+          shape.for_scales(power, x.f32() + at, c, n, [&](int64_t i, int64_t j, int64_t lanes, Vf own, Vf s) {
             store_lanes(to + i * shape.pixels + j, own * power(s).power, lanes);
           });
         }
@@ -122,27 +126,27 @@ struct Lrn {
 /// dx = dy s^-beta - 2 alpha beta / size * x * (sum of dy x s^(-beta - 1) over the window) of one tile of n pixels,
 /// whose first channel is at x and dx; with relu, 0 where x is not above 0. Channels enter in turn and are finished
 /// once their window has; `terms` is a ring of the last rows of the sum's terms, `pitch` floats each.
+template <class Power>
 struct LrnSlope {
   const LrnShape& shape;
+  const Power& power;
   const float* x;
   float *dx, *terms;
   int64_t n, pitch;
   bool relu;
 
-  /// Rows of the ring: four channels may have entered that the window of the first of the four before them lacks.
-  static int64_t ring(const LrnShape& shape) { return shape.size() + 7; }
-
   /// The first term of dx, and these channels' part of their neighbours' sums. dy is the row of the first of
   /// together(c) channels, `stride` floats before the next.
-  template <class Power>
-  CORTADO_INLINE void enter(const Power& power, const float* dy, int64_t stride, int64_t c) const {
-    float* into[LrnShape::kTogether];
-    for (int64_t i = 0; i < shape.together(c); ++i) into[i] = term(c + i);
-    shape.for_scales(x, c, n, [&](int64_t i, int64_t j, int64_t lanes, Vf own, Vf s) {
-      const Scaled scaled = power(s);
+  CORTADO_INLINE void enter(const float* dy, int64_t stride, int64_t c) const {
+    const LrnSlope own = *this;  // a copy that no stored float can be part of
+    const int64_t pixels = own.shape.pixels;
+    float *into[LrnShape::kTogether], *to = own.dx + c * pixels;
+    for (int64_t i = 0; i < own.shape.together(c); ++i) into[i] = term(c + i);
+    own.shape.for_scales(own.power, own.x, c, own.n, [=](int64_t i, int64_t j, int64_t lanes, Vf x, Vf s) {
+      const Scaled scaled = own.power(s);
       const Vf direct = load_lanes(dy + i * stride + j, lanes) * scaled.power;
-      store_lanes(dx + (c + i) * shape.pixels + j, direct, lanes);
-      store(into[i] + j, direct * own * scaled.inverse);
+      store_lanes(to + i * pixels + j, direct, lanes);
+      store(into[i] + j, direct * x * scaled.inverse);
     });
   }
 
@@ -161,35 +165,45 @@ struct LrnSlope {
   }
 
  private:
-  CORTADO_INLINE float* term(int64_t c) const { return terms + c % ring(shape) * pitch; }
+  CORTADO_INLINE float* term(int64_t c) const { return terms + c % shape.ring() * pitch; }
 
   CORTADO_INLINE void add_four(int64_t c) const {
-    const float* rows[8];
+    const Second second(*this);
+    const int64_t pixels = shape.pixels;
+    const float *rows[8], *from = x + c * pixels;
     for (int i = 0; i < 8; ++i) rows[i] = term(c - 2 + i);
-    LrnShape::for_vectors(n, [&](int64_t j, int64_t lanes) {
+    float* to = dx + c * pixels;
+    LrnShape::for_vectors(n, [=](int64_t j, int64_t lanes) {
       Vf row[8];
 #pragma GCC unroll 8
       for (int i = 0; i < 8; ++i) row[i] = load(rows[i] + j);
       const FourWindows<false> windows(row);
 #pragma GCC unroll 4
-      for (int i = 0; i < 4; ++i) add(c + i, j, lanes, windows.sum[i]);
+      for (int i = 0; i < 4; ++i) second.add(to + i * pixels + j, from + i * pixels + j, windows.sum[i], lanes);
     });
   }
 
   CORTADO_INLINE void add_one(int64_t c) const {
+    const Second second(*this);
     LrnShape::for_vectors(n, [&](int64_t j, int64_t lanes) {
       Vf total = zero();
       for (int64_t row = shape.first(c); row <= shape.last(c); ++row) total += load(term(row) + j);
-      add(c, j, lanes, total);
+      const int64_t at = c * shape.pixels + j;
+      second.add(dx + at, x + at, total, lanes);
     });
   }
 
-  CORTADO_INLINE void add(int64_t c, int64_t j, int64_t lanes, Vf total) const {
-    const Vf factor = splat(-2 * shape.factor * shape.beta), least = relu ? zero() : splat(-HUGE_VALF);
-    float* to = dx + c * shape.pixels + j;
-    const Vf source = load_lanes(x + c * shape.pixels + j, lanes);
-    store_lanes(to, select(source > least, fma(factor * source, total, load_lanes(to, lanes)), zero()), lanes);
-  }
+  /// The second term, times the window's sum; and the ReLU.
+  struct Second {
+    Vf factor, least;
+    CORTADO_INLINE explicit Second(const LrnSlope& slope)
+        : factor(splat(-2 * slope.shape.factor * Power::kUnit * slope.shape.beta)),
+          least(slope.relu ? zero() : splat(-HUGE_VALF)) {}
+    CORTADO_INLINE void add(float* to, const float* from, Vf total, int64_t lanes) const {
+      const Vf x = load_lanes(from, lanes), all = fma(factor * x, total, load_lanes(to, lanes));
+      store_lanes(to, select(x > least, all, zero()), lanes);
+    }
+  };
 };
 
 /// dy, x -> dx, all (n, c, ...). Scratch: for each thread a ring of terms.
@@ -206,10 +220,10 @@ struct LrnGrad {
     with_power(shape.beta, [&](auto power) {
       shape.for_tiles(run.threads, [&](int thread, int64_t at, int64_t n) {
         float* terms = static_cast<float*>(run.scratch) + thread * room();
-        const LrnSlope slope{shape, x.f32() + at, dx.f32() + at, terms, n, shape.tile, false};
+        const LrnSlope<decltype(power)> slope{shape, power, x.f32() + at, dx.f32() + at, terms, n, shape.tile, false};
         int64_t finished = 0;
         for (int64_t c = 0; c < shape.channels; c += shape.together(c)) {
-          slope.enter(power, dy.f32() + at + c * shape.pixels, shape.pixels, c);
+          slope.enter(dy.f32() + at + c * shape.pixels, shape.pixels, c);
           finished = slope.finish(finished, c + shape.together(c));
         }
       });
@@ -217,7 +231,7 @@ struct LrnGrad {
   }
 
  private:
-  int64_t room() const { return padded(LrnSlope::ring(shape) * shape.tile); }
+  int64_t room() const { return padded(shape.ring() * shape.tile); }
 };
 
 }  // namespace cortado::CORTADO_ISA

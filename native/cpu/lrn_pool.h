@@ -1,6 +1,6 @@
 // Local response normalisation and the max pooling behind it in one pass: what lies between never reaches memory. A
-// channel of a few rows of pixels is normalised into the first-level cache and pooled from there; backward, a channel's
-// gradient is gathered from its windows there and meets the normalisation.
+// channel is normalised into the caches and pooled from there; backward, its gradient is gathered from its windows
+// there and meets the normalisation.
 #pragma once
 
 #include "lrn.h"
@@ -18,14 +18,17 @@ struct LrnMaxPool {
 
   explicit LrnMaxPool(Prepare& step)
       : x(step.in(0)), y(step.out(0)), code(step.out(1)), lrn(step, x), pool(step, x, y) {
-    // Whole planes follow each other in memory, which then comes by itself; small parts of few images keep all threads.
-    const int64_t pixels = lrn.images < 4 * step.threads() ? 1024 : 4096;  // of a channel; four are on their way
     const int64_t outputs = pool.planes * pool.oh * pool.ow;
     step.expect(holds(y, outputs) && may_hold(code, outputs, DType::u8) && pool.kernel_h * pool.kernel_w <= 256,
                 "a maximum and a code for every window");
-    const int64_t rows = (pixels / pool.w - pool.kernel_h) / pool.stride_h + 1;
-    band = rows < 1 ? 1 : rows < pool.oh ? rows : pool.oh;
+    // Whole planes follow each other in memory, which then comes by itself; a few images are shared out by parts.
+    constexpr int64_t kPixels = 4096;  // of a channel; four are on their way
+    const int64_t rows = (kPixels / pool.w - pool.kernel_h) / pool.stride_h + 1, threads = step.threads();
+    const int64_t parts = lrn.images % threads != 0 && lrn.images < 4 * threads ? threads : 1;
+    band = (pool.oh + parts - 1) / parts;
+    if (band > rows) band = rows < 1 ? 1 : rows;
     bands = (pool.oh + band - 1) / band;
+    band = (pool.oh + bands - 1) / bands;
     step.scratch(static_cast<size_t>(step.threads() * LrnShape::kTogether * line()) * sizeof(float));
   }
 
@@ -53,7 +56,7 @@ struct LrnMaxPool {
     const int64_t top = above.start + above.first, n = (below.start + below.last - top) * pool.w;
     const float* from = x.f32() + image * lrn.channels * lrn.pixels + top * pool.w;
     for (int64_t c = 0; c < lrn.channels; c += lrn.together(c)) {
-      lrn.for_scales(from, c, n, [&](int64_t i, int64_t j, int64_t lanes, Vf own, Vf s) {
+      lrn.for_scales(power, from, c, n, [&](int64_t i, int64_t j, int64_t lanes, Vf own, Vf s) {
         store_lanes(planes + i * line() + j, own * power(s).power, lanes);
       });
       for (int64_t i = 0; i < lrn.together(c); ++i) {
@@ -101,23 +104,21 @@ struct LrnMaxPoolGrad {
   }
 
  private:
-  int64_t room() const {
-    return gather_floats(pool, true) + (LrnShape::kTogether + LrnSlope::ring(lrn)) * padded(lrn.pixels);
-  }
+  int64_t room() const { return gather_floats(pool, true) + (LrnShape::kTogether + lrn.ring()) * padded(lrn.pixels); }
 
   template <class Power>
   void image(const Power& power, const Margins& margins, int64_t image, float* memory, float* planes,
              float* terms) const {
     const int64_t at = image * lrn.channels * lrn.pixels, outputs = pool.oh * pool.ow, pitch = padded(lrn.pixels);
-    const LrnSlope slope{lrn, x.f32() + at, dx.f32() + at, terms, lrn.pixels, pitch, relu};
+    const LrnSlope<Power> slope{lrn, power, x.f32() + at, dx.f32() + at, terms, lrn.pixels, pitch, relu};
     int64_t finished = 0;
     for (int64_t c = 0; c < lrn.channels; c += lrn.together(c)) {
       for (int64_t i = 0; i < lrn.together(c); ++i) {
         const int64_t from = (image * lrn.channels + c + i) * outputs;
-        margins.copy(pool, memory, dy.f32() + from, code.u8() + from, 0, pool.oh);
-        gather_rows<true>(pool, margins, memory, planes + i * pitch, 0, pool.h);
+        margins.copy(pool, memory, dy.f32() + from, code.u8() + from);
+        gather_plane<true>(pool, margins, memory, planes + i * pitch);
       }
-      slope.enter(power, planes, pitch, c);
+      slope.enter(planes, pitch, c);
       finished = slope.finish(finished, c + lrn.together(c));
     }
   }

@@ -24,34 +24,48 @@ struct LrnBox : LrnWithinChannel {
 
   int64_t plane_floats() const { return padded(h * pitch); }
 
-  /// sums = the sums of the rows around each row: add(total, row, column, lanes) adds one.
-  template <class Add>
-  CORTADO_INLINE void sum_columns(float* sums, const Add& add) const {
-    for (int64_t r = 0; r < h; ++r) {
-      const int64_t first = r > half ? r - half : 0, last = r + half < h - 1 ? r + half : h - 1;
-      for_row([&](int64_t j, int64_t lanes) {
+  /// sums = the sums of the rows around each row: row(r, column, lanes) is one, add(total, row) adds it.
+  template <class Row, class Add>
+  CORTADO_INLINE void sum_columns(float* sums, const Row& row, const Add& add) const {
+    const LrnBox own = *this;  // a copy that no stored float can be part of
+    own.for_row([&](int64_t j, int64_t lanes) {
+      float* to = sums + own.margin + j;
+      if (own.half == 1) {
+        Vf above = zero(), here = row(int64_t{0}, j, lanes);
+        for (int64_t r = 0; r < own.h; ++r) {
+          const Vf below = r + 1 < own.h ? row(r + 1, j, lanes) : zero();
+          store(to + r * own.pitch, add(add(add(zero(), above), here), below));
+          above = here;
+          here = below;
+        }
+        return;
+      }
+      for (int64_t r = 0; r < own.h; ++r) {
+        const int64_t last = r + own.half < own.h - 1 ? r + own.half : own.h - 1;
         Vf total = zero();
-        for (int64_t i = first; i <= last; ++i) total = add(total, i, j, lanes);
-        store(sums + r * pitch + margin + j, total);
-      });
-    }
+        for (int64_t i = r > own.half ? r - own.half : 0; i <= last; ++i) total = add(total, row(i, j, lanes));
+        store(to + r * own.pitch, total);
+      }
+    });
   }
   CORTADO_INLINE void sum_squares(const float* x, float* sums) const {
-    sum_columns(sums, [&](Vf total, int64_t row, int64_t j, int64_t lanes) {
-      const Vf v = load_lanes(x + row * w + j, lanes);
-      return fma(v, v, total);
-    });
+    const int64_t width = w;
+    sum_columns(
+        sums, [=](int64_t r, int64_t j, int64_t lanes) { return load_lanes(x + r * width + j, lanes); },
+        [](Vf total, Vf v) { return fma(v, v, total); });
   }
 
   /// Sum of the box around row r, column j.
   CORTADO_INLINE Vf sum(const float* sums, int64_t r, int64_t j) const {
     const float* own = sums + r * pitch + margin + j;
+    if (half == 1) return load(own - 1) + load(own) + load(own + 1);
     Vf total = zero();
     for (int64_t i = -half; i <= half; ++i) total += load(own + i);
     return total;
   }
-  CORTADO_INLINE Vf scale(const float* sums, int64_t r, int64_t j) const {
-    return fma(splat(factor), sum(sums, r, j), splat(1.0f));
+  template <class Power>
+  CORTADO_INLINE Scaled scaled(const Power& power, const float* sums, int64_t r, int64_t j) const {
+    return power(fma(splat(factor * Power::kUnit), sum(sums, r, j), splat(Power::kUnit)));
   }
 
   /// f(column, lanes) for the vectors of a row.
@@ -95,7 +109,7 @@ struct LrnWithin {
     for (int64_t r = 0; r < own.h; ++r) {
       own.for_row([&](int64_t j, int64_t lanes) {
         const int64_t at = r * own.w + j;
-        store_lanes(to + at, load_lanes(from + at, lanes) * power(own.scale(sums, r, j)).power, lanes);
+        store_lanes(to + at, load_lanes(from + at, lanes) * own.scaled(power, sums, r, j).power, lanes);
       });
     }
   }
@@ -127,15 +141,16 @@ struct LrnWithinGrad {
     for (int64_t r = 0; r < own.h; ++r) {
       own.for_row([&](int64_t j, int64_t lanes) {
         const int64_t at = r * own.w + j;
-        const Scaled scaled = power(own.scale(sums, r, j));
+        const Scaled scaled = own.scaled(power, sums, r, j);
         const Vf direct = load_lanes(dy + at, lanes) * scaled.power;
         store_lanes(to + at, direct, lanes);
         store(terms + r * own.pitch + j, direct * load_lanes(x + at, lanes) * scaled.inverse);
       });
     }
     own.sum_columns(
-        sums, [&](Vf total, int64_t row, int64_t j, int64_t) { return total + load(terms + row * own.pitch + j); });
-    const Vf factor = splat(-2 * own.factor * own.beta);
+        sums, [=](int64_t r, int64_t j, int64_t) { return load(terms + r * own.pitch + j); },
+        [](Vf total, Vf v) { return total + v; });
+    const Vf factor = splat(-2 * own.factor * Power::kUnit * own.beta);
     for (int64_t r = 0; r < own.h; ++r) {
       own.for_row([&](int64_t j, int64_t lanes) {
         const int64_t at = r * own.w + j;

@@ -24,15 +24,14 @@ struct Margins {
     memset(memory + floats, 0xff, static_cast<size_t>(floats) * sizeof(float));
   }
 
-  /// Brings rows [first, last) of a plane of dy and its codes in.
+  /// Brings a plane of dy and its codes in.
   template <class Code>
-  void copy(const PoolShape& s, float* memory, const float* from, const Code* codes, int64_t first,
-            int64_t last) const {
+  void copy(const PoolShape& s, float* memory, const float* from, const Code* codes) const {
     auto* wide = reinterpret_cast<int32_t*>(memory + floats);
-    const int64_t width = s.ow, step = pitch;
+    const int64_t width = s.ow, height = s.oh, step = pitch;
     for (int64_t ow = 0; ow < width; ow += kLanes) {
       const int64_t n = width - ow < kLanes ? width - ow : kLanes;
-      for (int64_t oh = first; oh < last; ++oh) {
+      for (int64_t oh = 0; oh < height; ++oh) {
         const int64_t to = oh * step + kMargin + ow, at = oh * width + ow;
         store_part(memory + to, load_part(from + at, n), n);
         store_part(wide + to, load_part(codes + at, n), n);
@@ -54,17 +53,24 @@ struct PoolGather {
   const float* dy;
   const int32_t* code;
 
-  /// Rows [begin, end), to dx and what follows.
-  void rows(float* dx, int64_t begin, int64_t end) const {
-    for (int64_t j = 0; j < s.w; j += Stride * kLanes) columns(dx + j, j, begin, end);
+  void plane(float* dx) const {
+    for (int64_t j = 0; j < s.w; j += Stride * kLanes) {
+      const int64_t column = Margins::kMargin + j / Stride + s.pad_w / Stride;
+      if constexpr (Stride == 2 && Width == 3 && Shift == 0) {
+        if (s.kernel_h == 3 && s.stride_h == 2 && s.pad_h == 0) {
+          pairs(dx + j, column, s.w - j);
+          continue;
+        }
+      }
+      columns(dx + j, column, s.w - j);
+    }
   }
 
  private:
-  /// Stride vectors of columns, from column `at` of the plane on.
-  void columns(float* dx, int64_t at, int64_t begin, int64_t end) const {
+  /// Stride vectors of columns, n of which are the plane's, that see the outputs from `column` on.
+  void columns(float* dx, int64_t column, int64_t n) const {
     const PoolGather own = *this;
-    const int64_t column = Margins::kMargin + at / Stride + s.pad_w / Stride;
-    for (int64_t h = begin; h < end; ++h, dx += own.s.w) {
+    for (int64_t h = 0; h < own.s.h; ++h, dx += own.s.w) {
       const int64_t reach = h + own.s.pad_h, stride = own.s.stride_h == Stride ? Stride : own.s.stride_h;
       const int64_t first = reach < own.s.kernel_h ? 0 : (reach - own.s.kernel_h) / stride + 1;
       const int64_t last = reach / stride + 1 < own.s.oh ? reach / stride + 1 : own.s.oh;
@@ -72,13 +78,55 @@ struct PoolGather {
       for (int64_t oh = first; oh < last; ++oh) {
         own.add(sums, oh * own.margins.pitch + column, (reach - oh * stride) * own.s.kernel_w);
       }
-      if constexpr (Stride == 1) {
-        store_part(dx, sums[0], as_lanes(own.s.w - at));
-      } else {
-        store_part(dx, interleave<0>(sums[0], sums[1], AllLanes{}), as_lanes(own.s.w - at));
-        store_part(dx + kLanes, interleave<1>(sums[0], sums[1], AllLanes{}), as_lanes(own.s.w - at - kLanes));
-      }
+      put(dx, sums, n);
     }
+  }
+
+  CORTADO_INLINE static void put(float* dx, const Vf (&sums)[Stride], int64_t n) {
+    if constexpr (Stride == 1) {
+      store_part(dx, sums[0], as_lanes(n));
+    } else {
+      store_part(dx, interleave<0>(sums[0], sums[1], AllLanes{}), as_lanes(n));
+      if (n > kLanes) store_part(dx + kLanes, interleave<1>(sums[0], sums[1], AllLanes{}), as_lanes(n - kLanes));
+    }
+  }
+
+  /// The same for windows of 3 x 3 that begin 2 apart: an even row of the plane is the last of the windows above it and
+  /// the first of those that begin in it, and the row below their middle, so that each output is loaded once.
+  void pairs(float* dx, int64_t column, int64_t n) const {
+    const PoolGather own = *this;
+    Outputs above{};
+    for (int64_t h = 0; h < own.s.h; h += 2, dx += 2 * own.s.w) {
+      const Outputs here = h / 2 < own.s.oh ? own.outputs(h / 2 * own.margins.pitch + column) : Outputs{};
+      Vf even[2] = {}, odd[2] = {};
+      above.add(even, 6);
+      here.add(even, 0);
+      put(dx, even, n);
+      here.add(odd, 3);
+      if (h + 1 < own.s.h) put(dx + own.s.w, odd, n);
+      above = here;
+    }
+  }
+
+  /// A row of outputs whose windows begin in a vector of even columns, and of those one before.
+  struct Outputs {
+    Vf dy, dy_before;
+    Vi code, code_before;
+    /// Adds what they give by their windows' taps from `tap` on to even and odd columns.
+    CORTADO_INLINE void add(Vf (&sums)[2], int tap) const {
+      sums[0] = with(sums[0], dy, code, tap);
+      sums[1] = with(sums[1], dy, code, tap + 1);
+      sums[0] = with(sums[0], dy_before, code_before, tap + 2);
+    }
+
+   private:
+    CORTADO_INLINE static Vf with(Vf sum, Vf v, Vi code, int tap) {
+      return kMax ? select(code == splat(tap), sum + v, sum) : sum + v;
+    }
+  };
+  CORTADO_INLINE Outputs outputs(int64_t at) const {
+    if constexpr (!kMax) return {load(dy + at), load(dy + at - 1), Vi{}, Vi{}};
+    return {load(dy + at), load(dy + at - 1), load(code + at), load(code + at - 1)};
   }
 
   /// Adds what a row of outputs gives by its windows' taps from `tap` on.
@@ -103,16 +151,15 @@ CORTADO_INLINE bool gathers(const PoolShape& s) { return s.stride_w <= 2 && s.ke
 /// Floats per thread: dy (and codes) with margins.
 CORTADO_INLINE int64_t gather_floats(const PoolShape& s, bool max) { return (max ? 2 : 1) * Margins(s).floats; }
 
-/// Rows [begin, end) of one plane, to dx and what follows.
+/// One plane, to dx.
 template <bool kMax>
-CORTADO_INLINE void gather_rows(const PoolShape& s, const Margins& margins, const float* memory, float* dx,
-                                int64_t begin, int64_t end) {
+CORTADO_INLINE void gather_plane(const PoolShape& s, const Margins& margins, const float* memory, float* dx) {
   const auto* code = reinterpret_cast<const int32_t*>(memory + margins.floats);
   with_window(s, [&]<int Stride, int Width>(Lanes<Stride, Width>) {
     if constexpr (Stride == 2) {
-      if (s.pad_w % 2 != 0) return PoolGather<2, Width, 1, kMax>{s, margins, memory, code}.rows(dx, begin, end);
+      if (s.pad_w % 2 != 0) return PoolGather<2, Width, 1, kMax>{s, margins, memory, code}.plane(dx);
     }
-    if constexpr (Stride > 0) PoolGather<Stride, Width, 0, kMax>{s, margins, memory, code}.rows(dx, begin, end);
+    if constexpr (Stride > 0) PoolGather<Stride, Width, 0, kMax>{s, margins, memory, code}.plane(dx);
   });
 }
 
@@ -145,8 +192,8 @@ struct MaxPoolGrad {
       for (int64_t p = begin; p < end; ++p) {
         const float* from = dy.f32() + p * outputs;
         if (gathers(shape)) {
-          margins.copy(shape, memory, from, codes + p * outputs, 0, shape.oh);
-          gather_rows<true>(shape, margins, memory, dx.f32() + p * pixels, 0, shape.h);
+          margins.copy(shape, memory, from, codes + p * outputs);
+          gather_plane<true>(shape, margins, memory, dx.f32() + p * pixels);
         } else {
           scatter(from, codes + p * outputs, dx.f32() + p * pixels);
         }
@@ -186,7 +233,7 @@ struct AveragePoolGrad {
       for (int64_t p = begin; p < end; ++p) {
         if (gathers(shape)) {
           divide(margins, memory, dy.f32() + p * outputs);
-          gather_rows<false>(shape, margins, memory, dx.f32() + p * pixels, 0, shape.h);
+          gather_plane<false>(shape, margins, memory, dx.f32() + p * pixels);
         } else {
           scatter(dy.f32() + p * outputs, dx.f32() + p * pixels);
         }

@@ -1,6 +1,7 @@
 // How pooling reads its windows: tap c of kLanes windows that begin `stride` apart in a row, in one vector.
 #pragma once
 
+#include "../kernels/window.h"
 #include "simd.h"
 
 namespace cortado::CORTADO_ISA {
@@ -120,6 +121,39 @@ CORTADO_INLINE void each_tap(const Row& row, const Windows& windows, const F& f)
 #pragma GCC unroll 3
     for (int c = 0; c < width; ++c) f(c, load_strided<Stride>(row, c, windows));
   }
+}
+
+/// The first column of the output whose window begins inside the plane's columns.
+CORTADO_INLINE int64_t first_inside(const PoolShape& s) {
+  const int64_t first = (s.pad_w + s.stride_w - 1) / s.stride_w;
+  return first < s.ow ? first : s.ow;
+}
+
+/// The windows of outputs [ow, ow + n), which all begin inside.
+CORTADO_INLINE Windows windows_of(const PoolShape& s, int64_t ow, int64_t n, float outside) {
+  return {n, s.stride_w, s.kernel_w, s.w + s.pad_w - ow * s.stride_w, splat(outside)};
+}
+
+/// Whether a vector holds a row of the plane, and two of the output.
+template <int Stride, int Width>
+CORTADO_INLINE bool two_fit(const PoolShape& s) {
+  return Stride == 2 && Width == 3 && s.pad_w == 0 && s.w <= kLanes && 2 * s.ow <= kLanes;
+}
+/// Stores two rows of n outputs, a half vector each.
+CORTADO_INLINE void store_two(float* to, Vf two, int64_t n) {
+  store_part(to, two, n);
+  store_part(to + n, rotate<kLanes / 2>(two, AllLanes{}), n);
+}
+
+/// Calls f with the stride and width of the window, 0 where the compiler need not know them.
+template <class F>
+CORTADO_INLINE void with_window(const PoolShape& s, const F& f) {
+  if (s.stride_w == 2 && s.kernel_w == 3) return f(Lanes<2, 3>{});
+  if (s.stride_w == 2 && s.kernel_w == 2) return f(Lanes<2, 2>{});
+  if (s.stride_w == 1 && s.kernel_w == 3) return f(Lanes<1, 3>{});
+  if (s.stride_w == 1) return f(Lanes<1, 0>{});
+  if (s.stride_w == 2) return f(Lanes<2, 0>{});
+  f(Lanes<0, 0>{});
 }
 
 }  // namespace cortado::CORTADO_ISA

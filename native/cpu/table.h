@@ -31,6 +31,7 @@
 #include "movement.h"
 #include "non_finite.h"
 #include "pool.h"
+#include "pool_average.h"
 #include "pool_grad.h"
 #include "probe.h"
 #include "reduction.h"

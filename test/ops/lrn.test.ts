@@ -81,11 +81,13 @@ describe('lrn', () => {
     ));
 
   it('agrees within planes wider than a vector', async () => {
-    const chosen = { region: 'within', localSize: 5, alpha: 0.8, beta: 0.75, k: 1 } as const;
-    for (const [h, w] of [
-      [3, 37],
-      [6, 16],
+    for (const [localSize, h, w] of [
+      [5, 3, 37],
+      [5, 6, 16],
+      [3, 6, 16],
+      [3, 1, 37],
     ]) {
+      const chosen = { region: 'within', localSize: localSize!, alpha: 0.8, beta: 0.75, k: 1 } as const;
       await assertAgrees(ops.lrn, [random([1, 2, h!, w!], 4, { min: -2, max: 2 })], chosen, loops(chosen));
     }
   });

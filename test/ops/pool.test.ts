@@ -136,6 +136,9 @@ describe('maxPool', () => {
     const cases: readonly [readonly number[], Geometry][] = [
       ...KNOWN.map((shape): [readonly number[], Geometry] => [shape, THREES]),
       [[1, 2, 37, 37], { ...THREES, pad: [1, 1] }],
+      [[1, 2, 14, 16], { ...THREES, pad: [1, 0] }],
+      [[1, 2, 17, 36], { ...THREES, pad: [0, 2], round: 'floor' }],
+      [[1, 2, 9, 33], { ...THREES, stride: [1, 2] }],
       [[1, 1, 32, 70], { kernel: [3, 3], stride: [1, 1], pad: [1, 1], round: 'ceil' }],
       [[1, 2, 20, 40], { kernel: [17, 19], stride: [2, 2], pad: [3, 4], round: 'ceil' }],
     ];
@@ -157,6 +160,15 @@ describe('maxPool', () => {
     assert.deepEqual(Array.from(mask!.data), [0, 2]);
     const [dx] = await ops.maxPool.backward([x], [tensorOf([1, 1, 1, 2], (i) => i + 1)], options);
     assert.deepEqual(Array.from(dx!.data), [1, 0, 2, 0, 0, 0, 0, 0]);
+  });
+
+  it('gives ties to the first element in windows that share rows', async () => {
+    for (const shape of KNOWN) {
+      const x = tensorOf(shape, (i) => (i * 7) % 3);
+      const dy = random((await ops.maxPool([x], THREES))[0]!.shape, 6);
+      const [dx] = await ops.maxPool.backward([x], [dy], THREES);
+      assertClose(dx!.data, maxGradient(x, dy, THREES), 'dx');
+    }
   });
 
   it('lets NaN lose wherever it stands in a window', async () => {
@@ -228,16 +240,21 @@ describe('averagePool', () => {
     }));
 
   it('agrees on the shapes of well-known nets', async () => {
-    for (const shape of KNOWN) {
+    const cases: readonly [readonly number[], Geometry][] = [
+      ...KNOWN.map((shape): [readonly number[], Geometry] => [shape, THREES]),
+      [[1, 2, 14, 16], { ...THREES, pad: [1, 0] }],
+      [[1, 2, 9, 14], { ...THREES, stride: [1, 2] }],
+    ];
+    for (const [shape, g] of cases) {
       const x = random(shape, 7);
-      const [y] = averageLoops(THREES)([doubles(x)]);
-      assertClose((await ops.averagePool([x], THREES))[0]!.data, y!.data, 'y');
+      const [y] = averageLoops(g)([doubles(x)]);
+      assertClose((await ops.averagePool([x], g))[0]!.data, y!.data, 'y');
       const dy = random(y!.shape, 8);
       const dx = new Float64Array(x.data.length);
-      forWindows(doubles(x), THREES, ({ at, taps, extent }) => {
+      forWindows(doubles(x), g, ({ at, taps, extent }) => {
         for (const i of taps) dx[i] = dx[i]! + dy.data[at]! / extent;
       });
-      assertClose((await ops.averagePool.backward([x], [dy], THREES))[0]!.data, dx, 'dx');
+      assertClose((await ops.averagePool.backward([x], [dy], g))[0]!.data, dx, 'dx');
     }
   });
 

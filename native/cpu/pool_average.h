@@ -1,0 +1,103 @@
+// Average pooling, forward, by vectors of windows as in pool.h.
+#pragma once
+
+#include "../kernels/window.h"
+#include "elementwise.h"
+#include "pool_taps.h"
+#include "reduce_planes.h"
+#include "slices.h"
+
+namespace cortado::CORTADO_ISA {
+
+/// x (n, c, h, w) -> y (n, c, oh, ow): sums divided by the window's extent in the padded plane.
+struct AveragePool {
+  Tensor x, y;
+  PoolShape shape;
+
+  explicit AveragePool(Prepare& step) : x(step.in(0)), y(step.out(0)), shape(PoolShape::of_average(step)) {}
+
+  void run(const Run& run) const {
+    const int64_t pixels = shape.h * shape.w;
+    with_window(shape, [&]<int Stride, int Width>(Lanes<Stride, Width>) {
+      for_slices(run.threads, shape.planes, grain_of(pixels), [&](int64_t begin, int64_t end) {
+        for (int64_t p = begin; p < end; ++p) {
+          if (shape.global()) {
+            y.f32()[p] = sum_of(x.f32() + p * pixels, pixels) / static_cast<float>(pixels);
+          } else {
+            plane<Stride, Width>(x.f32() + p * pixels, y.f32() + p * shape.oh * shape.ow);
+          }
+        }
+      });
+    });
+  }
+
+ private:
+  struct Sum {
+    CORTADO_INLINE Vf operator()(Vf v, Vf total) const { return v + total; }
+  };
+
+  template <int Stride, int Width>
+  void plane(const float* from, float* to) const {
+    const int64_t inside = first_inside(shape);
+    for (int64_t oh = 0; oh < shape.oh; ++oh) {
+      const WindowSpan rows(oh, shape.h, shape.kernel_h, shape.stride_h, shape.pad_h);
+      for (int64_t ow = 0; ow < inside; ++ow) to[oh * shape.ow + ow] = one(from, rows, ow);
+    }
+    for (int64_t ow = inside; ow < shape.ow; ow += kLanes) columns<Stride, Width>(from, to, ow);
+  }
+
+  /// At most kLanes columns of the outputs, from row to row.
+  template <int Stride, int Width>
+  void columns(const float* from, float* to, int64_t ow) const {
+    const PoolShape s = shape;
+    const int64_t column = ow * s.stride_w - s.pad_w;
+    const Windows windows = windows_of(s, ow, s.ow - ow < kLanes ? s.ow - ow : kLanes, 0);
+    // Where two rows fit, each has half of the lanes.
+    const bool two = two_fit<Stride, Width>(s);
+    const Vi lane = two ? iota() & (kLanes / 2 - 1) : iota();
+    // The last windows may reach beyond the padding: what does counts in no extent.
+    const Vi left = splat(static_cast<int32_t>(s.w + s.pad_w - column)) - lane * static_cast<int32_t>(s.stride_w);
+    const Vf width = to_float(min(left, splat(static_cast<int32_t>(s.kernel_w))));
+    for (int64_t oh = 0; oh < s.oh; ++oh) {
+      const WindowSpan rows(oh, s.h, s.kernel_h, s.stride_h, s.pad_h);
+      const float* first = from + (rows.start + rows.first) * s.w + column;
+      const Vf size = width * static_cast<float>(rows.extent);
+      const int64_t count = rows.last - rows.first;
+      float* into = to + oh * s.ow + ow;
+      const auto joined = [&]<int Rows>(const float* x, Lanes<Rows>) __attribute__((always_inline)) {
+        return RowsOf<Rows, Sum>{x, count, s.w, zero(), Sum{}};
+      };
+      if constexpr (Stride == 2 && Width == 3) {
+        if (two && count == Width && oh + 1 < s.oh && (oh + 1) * s.stride_h - s.pad_h + Width <= s.h) {
+          const Lanes<Width> all{};
+          const Both<RowsOf<Width, Sum>> both{joined(first, all), joined(first + s.stride_h * s.w, all)};
+          store_two(into, sum_of_taps<Stride, Width>(both, windows) / size, windows.n);
+          ++oh;
+          continue;
+        }
+      }
+      const Vf total = Width > 0 && count == Width ? sum_of_taps<Stride, Width>(joined(first, Lanes<Width>{}), windows)
+                                                   : sum_of_taps<Stride, Width>(joined(first, Lanes<0>{}), windows);
+      store_part(into, total / size, windows.n);
+    }
+  }
+
+  template <int Stride, int Width, class Rows>
+  CORTADO_INLINE static Vf sum_of_taps(const Rows& rows, const Windows& windows) {
+    Vf total = zero();
+    each_tap<Stride, Width>(rows, windows, [&](int, Vf v) __attribute__((always_inline)) { total += v; });
+    return total;
+  }
+
+  float one(const float* from, const WindowSpan& rows, int64_t ow) const {
+    const WindowSpan columns(ow, shape.w, shape.kernel_w, shape.stride_w, shape.pad_w);
+    float total = 0;
+    for (int64_t r = rows.first; r < rows.last; ++r) {
+      const float* row = from + (rows.start + r) * shape.w + columns.start;
+      for (int64_t c = columns.first; c < columns.last; ++c) total += row[c];
+    }
+    return total / static_cast<float>(rows.extent * columns.extent);
+  }
+};
+
+}  // namespace cortado::CORTADO_ISA
