@@ -15,7 +15,7 @@ import { CPU, PLAIN, type Target } from './target.js';
 import { useWinograd } from './winograd.js';
 
 export { CPU_PRECISIONS, type Precision } from './precision.js';
-export { CPU, GPU, type HalfSlots, type Layouts, type Target } from './target.js';
+export { CPU, GPU, type HalfSlots, type Layouts, type Target, type Updates } from './target.js';
 export { placeInArena, placeKept, roundUp, sizeOf, type Layout } from './memory.js';
 
 /** `none` leaves every step as the ops wrote it: the oracle that the other passes are tested against. */

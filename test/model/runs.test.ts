@@ -338,7 +338,8 @@ describe('the same numbers', () => {
     await using none = await compile(net, { batch: 5, seed: 4, passes: 'none' });
     const [a, b] = [await all.backward({ data, label }, { of }), await none.backward({ data, label }, { of })];
     assert.ok(Math.abs(a.loss - b.loss) <= 1e-6 * b.loss);
-    for (const name of of) assertClose(a.gradients[name]!.data, b.gradients[name]!.data, name, 1e-6);
+    // conv1 goes by Winograd's algorithm, which loses up to ten times what the direct one does.
+    for (const name of of) assertClose(a.gradients[name]!.data, b.gradients[name]!.data, name, 1e-5);
   });
 
   it('come on one thread, two and three', async () => {
