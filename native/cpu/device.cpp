@@ -21,8 +21,10 @@
   }
 CORTADO_DECLARE_ISA(portable)
 #if defined(__x86_64__)
+#ifndef CORTADO_WIDEST_ISA  // of a sanitized build
 CORTADO_DECLARE_ISA(avx2)
 CORTADO_DECLARE_ISA(avx512)
+#endif
 CORTADO_DECLARE_ISA(avx512bf16)
 #elif defined(__aarch64__)
 CORTADO_DECLARE_ISA(neon)
@@ -47,8 +49,10 @@ std::vector<Isa> available() {
                       __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq");
   const bool bf16 = avx512 && __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vnni");
   if (bf16) found.push_back({"avx512bf16", {avx512bf16::kTable, avx512bf16::kTableSize}});
+#ifndef CORTADO_WIDEST_ISA
   if (avx512) found.push_back({"avx512", {avx512::kTable, avx512::kTableSize}});
   if (avx2) found.push_back({"avx2", {avx2::kTable, avx2::kTableSize}});
+#endif
 #elif defined(__aarch64__)
   found.push_back({"neon", {neon::kTable, neon::kTableSize}});
 #endif

@@ -149,9 +149,12 @@ export function fractions(min: number, max: number): fc.Arbitrary<number> {
   return fc.integer({ min: Math.ceil(min * 64), max: Math.floor(max * 64) }).map((n) => n / 64);
 }
 
-/** Checks a property on 25 random cases, the same ones every time; a failure is shrunk to the smallest case. */
+/** Cases of a property; sanitizers, under which each takes many times as long, look at fewer (.ci/run). */
+const RUNS = Number(process.env.CORTADO_CASES ?? 25);
+
+/** Checks a property on random cases, the same ones every time; a failure is shrunk to the smallest case. */
 export async function forAll<T>(arbitrary: fc.Arbitrary<T>, property: (value: T) => Promise<void>): Promise<void> {
-  await fc.assert(fc.asyncProperty(arbitrary, property), { numRuns: 25, seed: 20260101 });
+  await fc.assert(fc.asyncProperty(arbitrary, property), { numRuns: RUNS, seed: 20260101 });
 }
 
 /** One case of Caffe's outputs: its bottoms, parameters and tops, and their gradients where Caffe stored them. */
