@@ -91,7 +91,7 @@ class ShallowCorrelation {
   int64_t filters() const { return round_up(planes(), kShallowPlanes) * plane_filters(); }
 
   /// Filters to the points: (planes that are made at once, column of points, channel, row of points, plane). In double:
-  /// rounded once, they halve the error of so short sums, and they are few.
+  /// rounded once, they take a quarter of the error of so short sums away, and they are few.
   void transform(const float* weight, float* to) const {
     const int64_t channels = tiling_.shape.channels;
     for (int64_t plane = 0; plane < planes(); ++plane) {

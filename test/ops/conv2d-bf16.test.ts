@@ -1,10 +1,11 @@
 /** Convolutions in bfloat16: the direct ones, forward and the filters' gradient, against float32 of rounded factors. */
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { compile, conv2d, graph, input, relu, type Graph, type Tensor } from '../../lib/index.js';
+import { compile, conv2d, graph, input, type Graph, type Tensor } from '../../lib/index.js';
 import { lower } from '../../lib/lower.js';
 import { optimize } from '../../lib/passes/index.js';
 import { toBf16 } from '../support/bf16.js';
+import { assertRectifies } from '../support/convolutions.js';
 import { assertClose, forAll, random, seeds } from '../support/ops.js';
 
 type Two = readonly [number, number];
@@ -148,24 +149,8 @@ describe('conv2d in bfloat16', () => {
     });
   });
 
-  it('rectifies on the way out', async () => {
-    const net = graph({ x: input([3, 41, 41]) }, ({ x }) => {
-      const conv = conv2d(x, { name: 'conv', filters: 20, kernel: 11, stride: 6 });
-      return { conv, act: relu(conv, { name: 'act' }) };
-    });
-    const model = await compile(net, { batch: 2, precision: 'bfloat16' });
-    try {
-      const x = random([2, 3, 41, 41], 1);
-      const { conv } = await model.forward({ x }, { fetch: ['conv'] });
-      const { act } = await model.forward({ x }, { fetch: ['act'] });
-      assert.deepEqual(
-        act.data,
-        conv.data.map((v) => Math.max(v, 0)),
-      );
-    } finally {
-      model.dispose();
-    }
-  });
+  it('rectifies on the way out', () =>
+    assertRectifies([2, 3, 41, 41], { filters: 20, kernel: 11, stride: 6 }, 'bfloat16'));
 
   it('gives the same bits twice, and on one thread', async () => {
     const tensors = tensorsOf(first);

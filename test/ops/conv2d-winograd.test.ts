@@ -1,9 +1,8 @@
 /** Winograd's convolution where the rule takes it, against plain loops, beside the direct one. */
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { compile, conv2d, graph, input, relu } from '../../lib/index.js';
-import { kernels, run, steps, type Case } from '../support/convolutions.js';
-import { assertClose, forAll, random, seeds } from '../support/ops.js';
+import { assertRectifies, kernels, run, steps, type Case } from '../support/convolutions.js';
+import { assertClose, forAll, seeds } from '../support/ops.js';
 
 const whole = (min: number, max: number) => fc.integer({ min, max });
 
@@ -149,24 +148,8 @@ describe('conv2d by Winograd', () => {
     assert.deepEqual(kernels({ ...alexnet, pad: [5, 2] }), plain);
   });
 
-  it('rectifies on the way out', async () => {
-    const net = graph({ x: input([96, 27, 27]) }, ({ x }) => {
-      const conv = conv2d(x, { name: 'conv', filters: 256, kernel: 5, pad: 2, groups: 2 });
-      return { conv, act: relu(conv, { name: 'act' }) };
-    });
-    const model = await compile(net, { batch: 8 });
-    try {
-      const x = random([8, 96, 27, 27], 1);
-      const { conv } = await model.forward({ x }, { fetch: ['conv'] });
-      const { act } = await model.forward({ x }, { fetch: ['act'] });
-      assert.deepEqual(
-        act.data,
-        conv.data.map((v) => Math.max(v, 0)),
-      );
-    } finally {
-      model.dispose();
-    }
-  });
+  it('rectifies on the way out', () =>
+    assertRectifies([8, 96, 27, 27], { filters: 256, kernel: 5, pad: 2, groups: 2 }));
 
   it('gives the same bits twice, and the same on one thread', async () => {
     const small: Case = { ...alexnet, images: 1, channels: 64, extent: [13, 13], taps: 3, pad: [1, 1] };

@@ -1,5 +1,6 @@
 /** One convolution as a net, by the kernels that passes take for it and by the direct ones. */
-import { compile, conv2d, graph, input, type Graph, type Tensor } from '../../lib/index.js';
+import assert from 'node:assert/strict';
+import { compile, conv2d, graph, input, relu, type Graph, type Precision, type Tensor } from '../../lib/index.js';
 import { lower } from '../../lib/lower.js';
 import { optimize, type Passes } from '../../lib/passes/index.js';
 import type { Step } from '../../lib/program.js';
@@ -54,6 +55,31 @@ export async function run(one: Case, passes: Passes, threads = 2): Promise<Tenso
     const of = ['x', ...net.parameters.map((p) => p.name)];
     const { outputs, gradients } = await model.backward({ x }, { of, from: { [net.outputs.y.name]: dy } });
     return [outputs.y, ...of.map((name) => gradients[name]!)];
+  } finally {
+    model.dispose();
+  }
+}
+
+/** A ReLU that goes with a convolution of images (n, c, h, w) is that of what it gives without. */
+export async function assertRectifies(
+  shape: readonly [number, number, number, number],
+  options: Omit<Parameters<typeof conv2d>[1], 'name'>,
+  precision: Precision = 'float32',
+): Promise<void> {
+  const [batch, ...image] = shape;
+  const net = graph({ x: input(image) }, ({ x }) => {
+    const conv = conv2d(x, { ...options, name: 'conv' });
+    return { conv, act: relu(conv, { name: 'act' }) };
+  });
+  const model = await compile(net, { batch, precision });
+  try {
+    const x = random(shape, 1);
+    const { conv } = await model.forward({ x }, { fetch: ['conv'] });
+    const { act } = await model.forward({ x }, { fetch: ['act'] });
+    assert.deepEqual(
+      act.data,
+      conv.data.map((v) => Math.max(v, 0)),
+    );
   } finally {
     model.dispose();
   }
