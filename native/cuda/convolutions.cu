@@ -22,7 +22,7 @@ struct Convolved : TakesAny {
       : p{{Conv2dShape(step, image, features, weight, number_type(image), number_type(features), number_type(weight))},
           epilogue},
         shape(p.shape()),
-        library(step, P::kPass, p.at.s, image, weight, features, epilogue),
+        library(step, P::kPass, p.at.s, image, weight, features, epilogue, own()),
         tensors(step, image, weight, features, shape.bytes()) {
     step.scratch(shape.bytes());
   }
@@ -39,6 +39,22 @@ struct Convolved : TakesAny {
     own.features = place(2);
     multiply(launch, shape, own);
     tensors.bring_back(launch, kResult);
+  }
+
+ private:
+  /// The same, for tensors of float32 with channels first anywhere.
+  Vendor::OwnConvolution own() const {
+    const auto floats = [](const void* data) { return static_cast<float*>(const_cast<void*>(data)); };
+    const auto run = [product = p, shape = shape, floats](cudaStream_t stream, const ConvolutionShape& wanted,
+                                                          const ConvolutionTensors& t) {
+      P own = product;
+      own.epilogue = {wanted.bias ? floats(t.bias) : nullptr, wanted.relu};
+      own.images = floats(t.image);
+      own.weight = floats(t.weight);
+      own.features = floats(t.features);
+      multiply({stream, t.workspace, nullptr}, shape, own);
+    };
+    return {run, shape.bytes()};
   }
 };
 

@@ -4,6 +4,7 @@
 #include "../kernels/products.h"
 #include "convert.h"
 #include "device.h"
+#include "grouped_weights.h"
 #include "half_scales.h"
 #include "vendor/vendor.h"
 
@@ -18,12 +19,12 @@ struct ApplyEpilogue {
 };
 
 /// A plan of cuDNN's with what lies around it. In float32 that is nothing. In 16 bits it is the way of those tensors
-/// that do not lie as the plan wants them: with channels last, in its type, every group's channels a multiple of 8. The
-/// epilogue is the plan's where it can be, and otherwise done on the way back.
+/// that do not lie as the plan wants them: with channels last, in its type, every group's channels a multiple of 8, and
+/// perhaps without groups. The epilogue is the plan's or done on the way back. Of what is possible the fastest is taken.
 class LibraryConvolution {
  public:
   LibraryConvolution(Prepare& step, Pass pass, const Conv2dShape& s, const Tensor& image, const Tensor& weight,
-                     const Tensor& features, const Epilogue& epilogue)
+                     const Tensor& features, const Epilogue& epilogue, const Vendor::OwnConvolution& own)
       : vendor_(&vendor_of(step.device())), tensor_{image, weight, features}, epilogue_(epilogue), pass_(pass) {
     if (!image || !weight || !features) return;  // a gradient that nobody wants
     precision_ = step.precision();
@@ -33,7 +34,7 @@ class LibraryConvolution {
     // What is bfloat16 has no more digits to lose, and needs no scale.
     const bool brain = tensor_[left()].dtype == DType::bf16 || tensor_[right()].dtype == DType::bf16;
     if (halves() && brain) precision_ = Precision::bf16;
-    choose(s);
+    choose(s, own);
     if (!plan_) return;
     const int64_t depth[] = {s.channels * s.taps(), s.filters * s.taps(), s.images * s.pixels()};
     depth_ = depth[static_cast<int>(pass)];
@@ -59,29 +60,66 @@ class LibraryConvolution {
   /// Whether the plan's tensors are of 16 bits, with channels last.
   bool halves() const { return precision_ == Precision::bf16 || precision_ == Precision::f16; }
 
-  /// Finds a plan, with the epilogue where it can have one.
-  void choose(const Conv2dShape& s) {
+  /// Weights are multiplied by no more than this to be rid of groups.
+  static constexpr int64_t kMostGroups = 4;
+
+  /// Finds out where the tensors lie and takes the fastest plan.
+  void choose(const Conv2dShape& s, const Vendor::OwnConvolution& own) {
     using Axis = Planes::Axis;
     const bool halves = this->halves();
     planes_[kImageSide] = {Axis::of(1, s.images, false), Axis::of(s.groups, s.channels, halves),
                            s.height.image * s.width.image};
     planes_[kWeightSide] = {Axis::of(s.groups, s.filters, halves), Axis::of(1, s.channels, halves), s.taps()};
     planes_[kFeaturesSide] = {Axis::of(1, s.images, false), Axis::of(s.groups, s.filters, halves), s.pixels()};
+    weights_ = {s.groups, s.filters, s.channels, s.taps(), lies_last(kWeightSide)};
+    for (const int side : {left(), right(), result()}) direct_[side] = halves && lies_so(side);
+    if (scaled() && direct_[left()]) direct_[right()] = false;  // it is brought to where their sums fit
+    const bool epilogue = pass_ == Pass::features && (epilogue_.bias || epilogue_.relu);
+    const bool fusible = epilogue && (!halves || (direct_[kFeaturesSide] && !scaled()));
+    const bool separable = halves && s.groups > 1 && s.groups <= kMostGroups && planes_[kWeightSide].whole();
+    float least = 0;
+    for (const bool fused : {true, false}) {
+      for (const bool whole : {false, true}) {
+        if ((whole && !separable) || (fused && !fusible)) continue;
+        const Found<Convolution>* found = vendor_->convolution(shape_of(s, whole, fused), own);
+        if (!found) continue;
+        const float time = found->milliseconds.value_or(0) + around(whole, epilogue && !fused);
+        // Where nothing was timed, the first.
+        if (plan_ && (!found->milliseconds || time >= least)) continue;
+        plan_ = &found->plan;
+        least = time;
+        fused_ = fused;
+        whole_ = whole;
+      }
+    }
+    if (whole_) direct_[kWeightSide] = false;
+  }
+
+  ConvolutionShape shape_of(const Conv2dShape& s, bool whole, bool fused) const {
     const auto axis = [](const Extent& e) {
       return ConvolutionShape::Axis{e.image, e.features, e.taps, e.stride, e.pad, e.dilation};
     };
-    for (const int side : {left(), right(), result()}) direct_[side] = halves && lies_so(side);
-    if (scaled() && direct_[left()]) direct_[right()] = false;  // it is brought to where their sums fit
-    ConvolutionShape shape{
-        pass_,          precision_,   epilogue_.bias != nullptr,         epilogue_.relu,
-        s.images,       s.groups,     planes_[kWeightSide].inner.padded, planes_[kWeightSide].outer.padded,
-        axis(s.height), axis(s.width)};
-    fused_ =
-        pass_ == Pass::features && (shape.bias || shape.relu) && (!halves || (direct_[kFeaturesSide] && !scaled()));
-    if (fused_) plan_ = vendor_->convolution(shape);
-    if (plan_) return;
-    fused_ = shape.bias = shape.relu = false;
-    plan_ = vendor_->convolution(shape);
+    const int64_t channels = planes_[kWeightSide].inner.padded, filters = planes_[kWeightSide].outer.padded;
+    const int64_t together = whole ? s.groups : 1;
+    return {pass_,
+            precision_,
+            fused && epilogue_.bias,
+            fused && epilogue_.relu,
+            s.images,
+            s.groups / together,
+            channels * together,
+            filters * together,
+            axis(s.height),
+            axis(s.width)};
+  }
+
+  /// Milliseconds of what is done around a plan: weights brought to where there are no groups, or the epilogue by itself
+  /// where the plan writes its result where it belongs.
+  float around(bool whole, bool epilogue) const {
+    const bool itself = epilogue && (!halves() || direct_[result()]);
+    const size_t result_bytes = static_cast<size_t>(tensor_[result()].size()) * (halves() ? 2 : 4);
+    return (whole ? vendor_->moving(static_cast<size_t>(weights_.whole()) * 4) : 0.0f) +
+           (itself ? vendor_->moving(2 * result_bytes) : 0.0f);
   }
 
   /// The number of the side that is computed, and those of the two that it is computed from.
@@ -101,16 +139,19 @@ class LibraryConvolution {
   }
 
   /// In scratch memory: the tensors that are brought, the scales or the bias, what the plan works in.
-  static size_t whole(size_t bytes) { return (bytes + 255) / 256 * 256; }
+  static size_t aligned(size_t bytes) { return (bytes + 255) / 256 * 256; }
   size_t halves_at(int side) const {
     size_t at = 0;
-    for (int i = 0; i < side; ++i) at += direct_[i] ? 0 : whole(planes_[i].bytes());
+    for (int i = 0; i < side; ++i) {
+      const bool apart = i == kWeightSide && whole_;
+      at += direct_[i] ? 0 : aligned(apart ? static_cast<size_t>(weights_.whole()) * 2 : planes_[i].bytes());
+    }
     return at;
   }
   size_t workspace_at() const {
     if (!halves()) return 0;
     const auto biases = static_cast<size_t>(planes_[kWeightSide].outer.size()) * sizeof(uint16_t);
-    return halves_at(3) + whole(scaled() ? HalfScales::kBytes : fused_ && epilogue_.bias ? biases : 0);
+    return halves_at(3) + aligned(scaled() ? HalfScales::kBytes : fused_ && epilogue_.bias ? biases : 0);
   }
 
   template <class T>
@@ -145,6 +186,12 @@ class LibraryConvolution {
     with_numbers(tensor_[side].dtype, [&](auto number) {
       using Ours = decltype(number);
       const Ours* const from = numbers<Ours>(tensor_[side]);
+      if (side == kWeightSide && whole_) {
+        return with_index(weights_.whole(), [&](auto index) {
+          using I = decltype(index);
+          for_each<I>(launch, weights_.whole(), WithoutGroups<Ours, T, I>{GroupedPlaces<I>(weights_), from, to, scale});
+        });
+      }
       if (!lies_last(side)) return to_last(launch, p, from, to, scale);
       if (!p.whole()) return for_each(launch, p.filled(), FillUp<Ours, T>{p, from, to, scale});
       for_lanes(launch, p.size(), p.size() % kLanes == 0, Converted<Ours, T>{from, to, scale});
@@ -161,6 +208,12 @@ class LibraryConvolution {
     with_numbers(tensor_[side].dtype, [&](auto number) {
       using Ours = decltype(number);
       Ours* const to = numbers_to<Ours>(tensor_[side]);
+      if (side == kWeightSide && whole_) {
+        return with_index(weights_.whole(), [&](auto index) {
+          using I = decltype(index);
+          for_each<I>(launch, weights_.whole(), InGroups<T, Ours, I>{GroupedPlaces<I>(weights_), from, to, scale});
+        });
+      }
       if (!lies_last(side)) return for_blocks(launch, p.blocks(), FromLast<T, Ours>{p, from, to, scale, epilogue});
       for_lanes(launch, p.filled(), p.whole(), CutDown<T, Ours>{p, from, to, scale, epilogue});
     });
@@ -172,7 +225,9 @@ class LibraryConvolution {
   Pass pass_;
   Precision precision_ = Precision::f32;
   const Convolution* plan_ = nullptr;
-  bool fused_ = false;
+  bool fused_ = false;  // the epilogue is the plan's
+  bool whole_ = false;  // the plan's weights are without groups
+  GroupedWeights weights_{};
   bool direct_[3] = {};  // the plan reads or writes the tensor itself
   int64_t depth_ = 0;
   Planes planes_[3];

@@ -259,20 +259,49 @@ describe('libraries of the GPU', function () {
     const once = (env: NodeJS.ProcessEnv): string => program(body, { CORTADO_CACHE: folder, ...env }).answer[0]!;
     try {
       const fast = once({});
-      assert.deepEqual(choices(), ['0', 'simulated 1'], 'what the libraries think best is the fastest too');
+      // With the bias and without.
+      assert.deepEqual(choices(), ['0', 'simulated 1', 'simulated 1'], 'what they think best is the fastest too');
       rmSync(folder, { recursive: true });
       // Now the first of the engines is not, and then neither is that of the algorithms.
       const other = once({ CORTADO_SIM_SLOW: 'engine 1' });
-      assert.deepEqual(choices(), ['0', 'simulated 3']);
+      assert.deepEqual(choices(), ['0', 'simulated 3', 'simulated 3']);
       assert.notEqual(other, fast);
       assert.equal(once({}), other, 'the choice holds when clocks say otherwise');
       rmSync(folder, { recursive: true });
       once({ CORTADO_SIM_SLOW: 'algorithm 0' });
-      assert.deepEqual(choices(), ['1', 'simulated 1']);
+      assert.deepEqual(choices(), ['1', 'simulated 1', 'simulated 1']);
       // Without a folder to keep it in, nothing is timed.
       assert.equal(once({ CORTADO_CACHE: '', CORTADO_SIM_SLOW: 'engine 1' }), fast);
     } finally {
       rmSync(folder, { recursive: true });
+    }
+  });
+
+  it('convolve groups as a whole, with zeros between them, where that is faster', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'cortado-plans-'));
+    const body = `
+      const net = graph({ x: input([16, 5, 4]) }, ({ x }) => ({
+        y: conv2d(x, { name: 'y', filters: 32, kernel: 3, pad: 1, groups: 2 }),
+      }));
+      const x = Float32Array.from({ length: 640 }, (_, i) => Math.sin(i));
+      const from = { y: Float32Array.from({ length: 1280 }, (_, i) => Math.cos(i)) };
+      const of = ['x', 'y.weight', 'y.bias'];
+      for (const precision of ['bfloat16', 'float16'])
+        await say(compile(net, { device: 'cuda-sim', batch: 2, precision }).then(async (model) => {
+          const { outputs, gradients } = await model.backward({ x }, { from, of }).finally(() => model.dispose());
+          return JSON.stringify([...[outputs.y, ...of.map((name) => gradients[name])].map(({ data }) => [...data])]);
+        }));`;
+    const once = (env: NodeJS.ProcessEnv): string[] => program(body, { CORTADO_CACHE: folder, ...env }, '').answer;
+    try {
+      const inGroups = once({});
+      rmSync(folder, { recursive: true });
+      const whole = once({ CORTADO_SIM_SLOW: 'groups' });
+      assert.deepEqual(whole, inGroups);
+      // What is chosen shows in the error of a plan that fails.
+      const [failed] = once({ CORTADO_SIM_ANSWER: 'cudnnBackendExecute:5000' });
+      assert.match(failed!, /y: .*conv2d in bfloat16 .*with filters \(32, 16, 3, 3\).*groups 1/);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
     }
   });
 

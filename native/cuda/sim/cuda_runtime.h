@@ -139,6 +139,8 @@ struct cudaDeviceProp {
   char name[256];
 };
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp*, int);
+enum cudaDeviceAttr { cudaDevAttrMemoryClockRate, cudaDevAttrGlobalMemoryBusWidth };
+cudaError_t cudaDeviceGetAttribute(int*, cudaDeviceAttr, int);
 cudaError_t cudaSetDevice(int);
 cudaError_t cudaMemGetInfo(size_t* free, size_t* total);
 cudaError_t cudaMalloc(void**, size_t);

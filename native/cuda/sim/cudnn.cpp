@@ -123,6 +123,8 @@ std::vector<int64_t> engines_of(const State& heuristic) {
   const bool dilated = s.dilation[0] > 1 || s.dilation[1] > 1;
   if (s.groups() > 1 && (dilated || s.bias || s.relu)) return {};
   const auto mode = *heuristic.values<cudnnBackendHeurMode_t>(CUDNN_ATTR_ENGINEHEUR_MODE);
+  const bool wgrad = s.operation == CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_FILTER_DESCRIPTOR;
+  if (mode == CUDNN_HEUR_MODE_FALLBACK && wgrad) return {kUndeclared, kPlain};
   if (mode == CUDNN_HEUR_MODE_FALLBACK) return {kPlain};
   return {kCareless, kCompiledLate, kTensorCores};
 }
@@ -282,7 +284,8 @@ CORTADO_SIMULATED cudnnStatus_t cudnnBackendExecute(cudnnHandle_t handle, cudnnB
   if (!workspace) return failed(CUDNN_STATUS_BAD_PARAM, "no memory to work in");
   enqueue(handle->stream, [convolution = plan->state->plan, image = by_id[1], weight = by_id[2], bias = by_id[3],
                            features = by_id[4], workspace] {
-    spend(convolution.nanoseconds() * slowness("engine " + std::to_string(convolution.engine)));
+    spend(convolution.nanoseconds() * slowness("engine " + std::to_string(convolution.engine)) *
+          (convolution.groups() > 1 ? slowness("groups") : 1));
     memset(workspace, 0xff, kWorkspace);
     convolution.run(image, weight, bias, features);
   });

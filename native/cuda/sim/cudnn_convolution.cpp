@@ -84,7 +84,7 @@ void fill(const View& view, const std::vector<double>& sums, const F& finish) {
 }  // namespace
 
 void SimulatedConvolution::run(void* x, void* w, void* b, void* y) const {
-  const bool cores = engine == kTensorCores;
+  const bool cores = tensor_cores();
   const View images{x, type, image, cores}, weights{w, type, weight, cores}, planes{y, type, features, cores};
   const int64_t biases_extent[] = {1, features[1], 1, 1};
   const View biases{b, type, biases_extent, false};

@@ -170,6 +170,11 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int index) {
   snprintf(properties->name, sizeof properties->name, "simulated GPU");
   return cudaSetDevice(index);
 }
+/// A terabyte a second.
+cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int index) {
+  *value = attribute == cudaDevAttrMemoryClockRate ? 1000000 : 4096;
+  return cudaSetDevice(index);
+}
 cudaError_t cudaSetDevice(int index) { return index == 0 ? cudaSuccess : cudaErrorInvalidDevice; }
 
 cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {

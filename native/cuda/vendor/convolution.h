@@ -28,7 +28,7 @@ class Convolution {
 
   /// So many plans are worth to be compared; of them so many whose kernels are compiled when they are made, which takes
   /// seconds.
-  static constexpr size_t kMostCandidates = 10, kMostCompiled = 3;
+  static constexpr size_t kMostCandidates = 16, kMostCompiled = 3;
 
   /// Asks cuDNN for engines and makes plans of at most `most` that keep our promises: the same bits every time, sums in
   /// float32, inputs rounded no more than the precision allows. Best first, as cuDNN thinks. Throws Error.

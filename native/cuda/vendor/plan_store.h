@@ -14,6 +14,13 @@ struct Choice {
   bool operator==(const Choice&) const = default;
 };
 
+/// A plan, and the time that it took when it was chosen; none where nothing was timed.
+template <class Plan>
+struct Found {
+  Plan plan;
+  std::optional<float> milliseconds;
+};
+
 /// Choices by key in a folder, one file each, so that a choice that was made once holds from process to process.
 class PlanStore {
  public:

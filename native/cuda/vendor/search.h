@@ -12,21 +12,30 @@
 
 namespace cortado::cuda {
 
+/// Does what wants memory of the GPU for a while, or leaves it undone where there is none.
+template <class F>
+void where_room_is(const F& f) {
+  try {
+    f();
+  } catch (const Error& error) {
+    if (std::string(error.code) != "OUT_OF_MEMORY") throw;
+  }
+}
+
 /// The fastest of some plans, by its number, and its time. `bytes`: of the buffers that `run(plan, watch, stream)`
 /// works in. Nothing where there is no memory for them, or where none runs.
 template <class Plan, class Run>
 std::optional<std::pair<size_t, float>> fastest(const std::vector<Plan>& plans, const std::vector<size_t>& bytes,
                                                 const Run& run) {
   std::optional<std::pair<size_t, float>> best;
-  try {
+  where_room_is([&] {
     const Stopwatch watch(bytes);
     for (size_t i = 0; i < plans.size(); ++i) {
-      const auto time = watch.time([&](cudaStream_t stream) { run(plans[i], watch, stream); });
+      const std::optional<float> so_far = best ? std::optional(best->second) : std::nullopt;
+      const auto time = watch.time([&](cudaStream_t stream) { run(plans[i], watch, stream); }, so_far);
       if (time && (!best || *time < best->second)) best = {i, *time};
     }
-  } catch (const Error& error) {
-    if (std::string(error.code) != "OUT_OF_MEMORY") throw;
-  }
+  });
   return best;
 }
 
@@ -47,10 +56,15 @@ struct Side {
 /// in every process. Nothing where it has none.
 ///   restore(description) → a plan or nothing;  ask() → plans, best first;  time(plans) → what fastest() gives
 template <class Plan, class Restore, class Ask, class Time>
-std::optional<Plan> search(const PlanStore& store, const std::string& key, const Restore& restore, const Ask& ask,
-                           const Time& time) {
+std::optional<Found<Plan>> search(const PlanStore& store, const std::string& key, const Restore& restore,
+                                  const Ask& ask, const Time& time) {
+  const auto restored = [&](const Choice& kept) -> std::optional<Found<Plan>> {
+    std::optional<Plan> plan = restore(kept.description);
+    if (!plan) return std::nullopt;
+    return Found<Plan>{std::move(*plan), kept.milliseconds};
+  };
   if (const auto kept = store.load(key)) {
-    if (std::optional<Plan> plan = restore(kept->description)) return plan;
+    if (auto found = restored(*kept)) return found;
   }
   std::vector<Plan> plans = ask();
   if (plans.empty()) return std::nullopt;
@@ -59,14 +73,14 @@ std::optional<Plan> search(const PlanStore& store, const std::string& key, const
     if (const auto best = time(plans)) {
       const Choice choice{best->second, plans[best->first].describe()};
       const auto kept = store.keep(key, choice);
-      if (kept == choice) return std::move(plans[best->first]);
+      if (kept == choice) return Found<Plan>{std::move(plans[best->first]), best->second};
       // Another process was first.
       if (kept) {
-        if (std::optional<Plan> plan = restore(kept->description)) return plan;
+        if (auto found = restored(*kept)) return found;
       }
     }
   }
-  return std::move(plans.front());
+  return Found<Plan>{std::move(plans.front()), std::nullopt};
 }
 
 }  // namespace cortado::cuda

@@ -9,6 +9,47 @@ namespace cortado::cuda {
 
 namespace {
 
+/// Bytes a millisecond that the memory of a GPU moves by its data sheet.
+double memory_rate(int index) {
+  int kilohertz = 0, bits = 0;
+  check(cudaDeviceGetAttribute(&kilohertz, cudaDevAttrMemoryClockRate, index), "cudaDeviceGetAttribute");
+  check(cudaDeviceGetAttribute(&bits, cudaDevAttrGlobalMemoryBusWidth, index), "cudaDeviceGetAttribute");
+  // Twice a clock.
+  return std::max(2.0 * kilohertz * bits / 8, 1.0);
+}
+
+/// Bytes of a convolution's image, weight, features and bias, in the order of Operand.
+std::vector<size_t> bytes_of(const ConvolutionShape& s) {
+  const size_t width = s.halves() ? 2 : 4;
+  std::vector<size_t> bytes;
+  for (const int64_t numbers :
+       {s.image_size(), s.weight_size(), s.features_size(), s.bias ? s.groups * s.filters : int64_t{0}})
+    bytes.push_back(static_cast<size_t>(numbers) * width);
+  return bytes;
+}
+
+/// Buffers of a stopwatch that times convolutions.
+enum Operand : size_t { kImageAt, kWeightAt, kFeaturesAt, kBiasAt, kWorkspaceAt };
+ConvolutionTensors tensors_in(const Stopwatch& watch) {
+  return {watch.buffer(kImageAt), watch.buffer(kWeightAt), watch.buffer(kBiasAt), watch.buffer(kFeaturesAt),
+          watch.buffer(kWorkspaceAt)};
+}
+size_t result_of(Pass pass) {
+  return pass == Pass::image ? kImageAt : pass == Pass::weight ? kWeightAt : kFeaturesAt;
+}
+
+/// Whether the numbers are `wanted` but for rounding of float32, which stays far below this share of the largest.
+bool agree(const std::vector<float>& got, const std::vector<float>& wanted) {
+  constexpr float kShare = 1e-5f;
+  float largest = 0, difference = 0;
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    largest = std::max(largest, std::abs(wanted[i]));
+    const float d = std::abs(got[i] - wanted[i]);
+    if (!(d <= difference)) difference = d;  // NaN, too
+  }
+  return difference <= kShare * largest;
+}
+
 template <class Plan>
 size_t largest_workspace(const std::vector<Plan>& plans) {
   size_t most = 0;
@@ -19,21 +60,31 @@ size_t largest_workspace(const std::vector<Plan>& plans) {
 }  // namespace
 
 Vendor::Vendor(int index, std::string gpu, const OpenOptions& options)
-    : index_(index), gpu_(std::move(gpu)), cudnn_(options.cudnn), cublaslt_(options.cublaslt), store_(options.plans) {}
+    : index_(index),
+      gpu_(std::move(gpu)),
+      bytes_per_millisecond_(memory_rate(index)),
+      cudnn_(options.cudnn),
+      cublaslt_(options.cublaslt),
+      store_(options.plans) {}
 
 std::vector<LibraryFound> Vendor::found() const {
   return {{"cuDNN", cudnn_.path(), cudnn_.problem(), cudnn_.version()},
           {"cuBLASLt", cublaslt_.path(), cublaslt_.problem(), cublaslt_.version()}};
 }
 
-const Convolution* Vendor::convolution(const ConvolutionShape& shape) {
+const Found<Convolution>* Vendor::convolution(const ConvolutionShape& shape, const OwnConvolution& own) {
   if (!cudnn_.usable()) return nullptr;
   const std::lock_guard lock(mutex_);
   use();
   const std::string key = shape.text();
   auto found = convolutions_.find(key);
-  if (found == convolutions_.end()) found = convolutions_.emplace(key, plan(shape, key)).first;
+  if (found == convolutions_.end()) found = convolutions_.emplace(key, plan(shape, key, own)).first;
   return found->second ? &*found->second : nullptr;
+}
+
+float Vendor::moving(size_t bytes) const {
+  constexpr double kStart = 0.002;
+  return static_cast<float>(kStart + static_cast<double>(bytes) / bytes_per_millisecond_);
 }
 
 /// Libraries work for the GPU that is the calling thread's.
@@ -46,23 +97,38 @@ std::string Vendor::place_of(const Library& library, const char* name, const std
   return name + (' ' + std::to_string(library.version())) + ", " + gpu_ + ", " + key;
 }
 
-std::optional<Convolution> Vendor::plan(const ConvolutionShape& shape, const std::string& key) {
+std::optional<Found<Convolution>> Vendor::plan(const ConvolutionShape& shape, const std::string& key,
+                                               const OwnConvolution& own) {
   const Target target{cudnn_.handle(), nullptr};
-  const auto time = [&](const std::vector<Convolution>& plans) {
-    const size_t width = shape.halves() ? 2 : 4;
-    const auto bytes = [width](int64_t numbers) { return static_cast<size_t>(numbers) * width; };
-    return fastest(plans,
-                   {bytes(shape.image_size()), bytes(shape.weight_size()), bytes(shape.features_size()),
-                    bytes(shape.bias ? shape.groups * shape.filters : 0), largest_workspace(plans)},
-                   [&](const Convolution& plan, const Stopwatch& watch, cudaStream_t stream) {
-                     plan.run(cudnn_, target.handle, stream,
-                              {watch.buffer(0), watch.buffer(1), watch.buffer(3), watch.buffer(2), watch.buffer(4)});
-                   });
+  const auto run = [&](const Convolution& plan, const Stopwatch& watch, cudaStream_t stream) {
+    plan.run(cudnn_, target.handle, stream, tensors_in(watch));
+  };
+  const auto bytes = [&](size_t workspace) {
+    std::vector<size_t> all = bytes_of(shape);
+    all.push_back(workspace);
+    return all;
+  };
+  // Leaves those that compute what our own kernel does.
+  const auto compare = [&](std::vector<Convolution>& plans) {
+    constexpr size_t kMost = size_t{1} << 20;
+    const Stopwatch watch(bytes(std::max(own.workspace, largest_workspace(plans))));
+    const size_t at = result_of(shape.pass), count = std::min(bytes_of(shape)[at] / sizeof(float), kMost);
+    const auto wanted =
+        watch.result([&](cudaStream_t stream) { own.run(stream, shape, tensors_in(watch)); }, at, count);
+    std::erase_if(plans, [&](const Convolution& plan) {
+      const auto got = watch.result([&](cudaStream_t stream) { run(plan, watch, stream); }, at, count);
+      return got && !agree(*got, *wanted);
+    });
   };
   return search<Convolution>(
       store_, place_of(cudnn_, "cuDNN", key),
       [&](const std::string& text) { return Convolution::restore(cudnn_, target, shape, text); },
-      [&] { return Convolution::candidates(cudnn_, target, shape); }, time);
+      [&] {
+        std::vector<Convolution> plans = Convolution::candidates(cudnn_, target, shape);
+        if (shape.precision == Precision::f32 && !plans.empty()) where_room_is([&] { compare(plans); });
+        return plans;
+      },
+      [&](const std::vector<Convolution>& plans) { return fastest(plans, bytes(largest_workspace(plans)), run); });
 }
 
 std::optional<Gemm> Vendor::plan(const GemmShape& shape, const std::string& key) {
@@ -76,10 +142,12 @@ std::optional<Gemm> Vendor::plan(const GemmShape& shape, const std::string& key)
                      plan.run(cublaslt_, stream, floats(0), floats(1), floats(2), floats(3), watch.buffer(4));
                    });
   };
-  return search<Gemm>(
+  auto found = search<Gemm>(
       store_, place_of(cublaslt_, "cuBLASLt", key),
       [&](const std::string& text) { return Gemm::restore(cublaslt_, shape, text); },
       [&] { return Gemm::candidates(cublaslt_, shape); }, time);
+  if (!found) return std::nullopt;
+  return std::move(found->plan);
 }
 
 const Gemm* Vendor::gemm(const GemmShape& shape) {
@@ -117,7 +185,7 @@ std::optional<LrnCall> Vendor::plan(const LrnShape& shape, const std::string& ke
   const auto chosen = search<Side>(
       store_, place, Side::restore, [] { return std::vector{Side{false}, Side{true}}; },
       [&](const std::vector<Side>& sides) { return fastest(sides, {bytes, bytes}, run); });
-  if (!chosen->library) return std::nullopt;
+  if (!chosen->plan.library) return std::nullopt;
   return call;
 }
 

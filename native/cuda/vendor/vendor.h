@@ -24,9 +24,17 @@ class Vendor {
 
   /// What became of each library.
   std::vector<LibraryFound> found() const;
+  /// A convolution by a kernel of our own, which puts it on a stream; workspace of so many bytes.
+  struct OwnConvolution {
+    std::function<void(cudaStream_t stream, const ConvolutionShape& shape, const ConvolutionTensors& tensors)> run;
+    size_t workspace;
+  };
   /// The plan for a shape, made once; null where the library is not there or has no engine for it. Lives as long as
-  /// this. Throws Error.
-  const Convolution* convolution(const ConvolutionShape& shape);
+  /// this. What engines say of their rounding in float32 is not always so: there their results are compared with ours.
+  /// Throws Error.
+  const Found<Convolution>* convolution(const ConvolutionShape& shape, const OwnConvolution& own);
+  /// Milliseconds that it takes to move so many bytes in the GPU's memory, at its nominal rate, and to start that.
+  float moving(size_t bytes) const;
   const Gemm* gemm(const GemmShape& shape);
   /// The call for a shape where it is faster than our own kernel, which `own` puts on a stream: measured on the GPU,
   /// once, and kept; where nothing is kept, ours.
@@ -43,17 +51,19 @@ class Vendor {
   void use() const;
   /// Under what a choice is kept on disk.
   std::string place_of(const Library& library, const char* name, const std::string& key) const;
-  std::optional<Convolution> plan(const ConvolutionShape& shape, const std::string& key);
+  std::optional<Found<Convolution>> plan(const ConvolutionShape& shape, const std::string& key,
+                                         const OwnConvolution& own);
   std::optional<Gemm> plan(const GemmShape& shape, const std::string& key);
   std::optional<LrnCall> plan(const LrnShape& shape, const std::string& key, const OwnLrn& own);
 
   int index_;
   std::string gpu_;
+  double bytes_per_millisecond_;
   std::mutex mutex_;  // handles serve one thread at a time
   Cudnn cudnn_;
   CublasLt cublaslt_;
   PlanStore store_;
-  std::map<std::string, std::optional<Convolution>> convolutions_;
+  std::map<std::string, std::optional<Found<Convolution>>> convolutions_;
   std::map<std::string, std::optional<Gemm>> gemms_;
   std::map<std::string, std::optional<LrnCall>> lrns_;
 };
