@@ -22,9 +22,15 @@ const work = mkdtempSync(join(tmpdir(), 'cortado-pack-'));
 try {
   const folder = join(work, NAME);
   const bring = (file: string): void =>
-    cpSync(join(packageRoot, file), join(folder, file), { recursive: true, filter: (path) => !isNested(path) });
+    cpSync(join(packageRoot, file), join(folder, file), {
+      recursive: true,
+      // Tests compile what is older than its source.
+      preserveTimestamps: true,
+      filter: (path) => !isNested(path),
+    });
   const sources = execFileSync('git', ['ls-files', '-z'], { cwd: packageRoot, encoding: 'utf8' }).split('\0');
-  for (const file of [...sources.filter((name) => name !== ''), ...BUILT, ...(await packageFolders())]) bring(file);
+  for (const file of [...sources.filter((name) => name !== ''), 'dist', ...BUILT, ...(await packageFolders())])
+    bring(file);
   cpSync(process.execPath, join(folder, 'node'), { dereference: true });
   if (existsSync(fixtures)) cpSync(fixtures, join(folder, 'fixtures'), { recursive: true });
   const out = join(packageRoot, 'dist-packages', `${NAME}.tar.xz`);
