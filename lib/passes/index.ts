@@ -47,7 +47,8 @@ function rewrite(program: Program, precision: Precision, target: Target): Progra
   if (target.layouts && precision === 'bfloat16') fast = fillChannels(fast);
   if (target.halves && (precision === 'bfloat16' || precision === 'float16'))
     fast = storeAsHalves(fast, precision, target.halves);
-  if (target.layouts) fast = putChannelsLast(fast, target.layouts);
+  if (target.layouts && precision !== 'float32')
+    fast = putChannelsLast(fast, target.layouts, precision === 'tf32' ? ['f32'] : ['bf16', 'f16']);
   if (has('conv2d_rows')) fast = useRows(fast);
   if (has('conv2d_packed')) fast = packFilters(fast);
   return keepPrepared(fast, target.updates);

@@ -10,11 +10,15 @@ const BY_ORDER: Forms<Order> = {
 };
 
 /**
- * Lets the elements of images lie with channels last from convolution to convolution, where they are of 16 bits: that is how
+ * Lets the elements of images lie with channels last from convolution to convolution, where they are of one of `types`: that is how
  * tensor cores read them. Convolutions begin it, the kernels behind them go on with it; before the others, and before what
  * the caller reads, they are brought back. Shapes stay (n, c, h, w).
  */
-export function putChannelsLast(program: Program, layouts: NonNullable<Target['layouts']>): Program {
+export function putChannelsLast(
+  program: Program,
+  layouts: NonNullable<Target['layouts']>,
+  types: readonly DType[],
+): Program {
   const store = new Copies(program, BY_ORDER);
   const { isFree, isRead } = survey(program, layouts, (ref) => store.root(ref));
   const isLast = (ref: Ref | undefined): boolean => ref !== undefined && store.formOf(ref) === 'channelsLast';
@@ -34,7 +38,7 @@ export function putChannelsLast(program: Program, layouts: NonNullable<Target['l
     const asTheyAre = takes === 'any' || takes === 'convolution';
     const inputs = step.inputs.map((ref) => ref && (asTheyAre ? store.now(ref) : store.as(ref, step, 'channelsFirst')));
     const outputs = step.outputs.map((ref) => {
-      const begins = asTheyAre && ref && isHalf(ref.dtype) && isImages(ref) && isFree(ref);
+      const begins = asTheyAre && ref && types.includes(ref.dtype) && isImages(ref) && isFree(ref);
       return begins && isRead(ref, takes) ? store.become(ref, 'channelsLast') : ref;
     });
     store.step(step, inputs, outputs);

@@ -1,5 +1,5 @@
-// Weights of a convolution in groups as those of one without: what would stand between the groups is zero. It multiplies
-// the products, and yet is often the sooner: engines for groups leave tensor cores idle.
+// Weights of a convolution in groups as those of one without: what would stand between the groups is zero. It
+// multiplies the products, and yet is often the sooner: engines for groups leave tensor cores idle.
 #pragma once
 
 #include "index.h"

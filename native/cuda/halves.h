@@ -44,7 +44,6 @@ struct Planes {
   int64_t blocks() const { return outer.size() * inner_tiles() * pixel_tiles(); }
   /// Elements, with those that are filled up.
   int64_t filled() const { return outer.size() * inner.size() * pixels; }
-  size_t bytes() const { return static_cast<size_t>(filled()) * sizeof(uint16_t); }
   int64_t size() const { return outer.groups * outer.count * inner.groups * inner.count * pixels; }
 };
 

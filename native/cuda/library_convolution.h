@@ -18,9 +18,10 @@ struct ApplyEpilogue {
   __device__ void operator()(int64_t i) const { data[i] = epilogue(i / pixels % planes, data[i]); }
 };
 
-/// A plan of cuDNN's with what lies around it. In float32 that is nothing. In 16 bits it is the way of those tensors
-/// that do not lie as the plan wants them: with channels last, in its type, every group's channels a multiple of 8, and
-/// perhaps without groups. The epilogue is the plan's or done on the way back. Of what is possible the fastest is taken.
+/// A plan of cuDNN's with what lies around it. In float32 that is nothing. For tensor cores it is the way of those
+/// tensors that do not lie as the plan wants them: with channels last, in its type, every group's channels a multiple
+/// of 8, and perhaps without groups. The epilogue is the plan's or done on the way back. Of what is possible the
+/// fastest is taken.
 class LibraryConvolution {
  public:
   LibraryConvolution(Prepare& step, Pass pass, const Conv2dShape& s, const Tensor& image, const Tensor& weight,
@@ -30,7 +31,7 @@ class LibraryConvolution {
     precision_ = step.precision();
     bool floats = true;
     for (const Tensor& tensor : tensor_) floats &= tensor.dtype == DType::f32 && !tensor.channels_last;
-    if (!floats && !halves()) return;
+    if (!floats && !last()) return;
     // What is bfloat16 has no more digits to lose, and needs no scale.
     const bool brain = tensor_[left()].dtype == DType::bf16 || tensor_[right()].dtype == DType::bf16;
     if (halves() && brain) precision_ = Precision::bf16;
@@ -44,8 +45,9 @@ class LibraryConvolution {
   explicit operator bool() const { return plan_ != nullptr; }
 
   void run(const Launch& launch) const {
-    if (precision_ == Precision::bf16) return run_halves<Brain>(launch);
-    if (precision_ == Precision::f16) return run_halves<Half>(launch);
+    if (precision_ == Precision::tf32) return run_last<float>(launch);
+    if (precision_ == Precision::bf16) return run_last<Brain>(launch);
+    if (precision_ == Precision::f16) return run_last<Half>(launch);
     const Tensor* t = tensor_;
     vendor_->run(*plan_, launch.stream, {t[0].data, t[1].data, epilogue_.bias, t[2].data, launch.scratch});
     if (fused_ || (!epilogue_.bias && !epilogue_.relu)) return;
@@ -57,8 +59,11 @@ class LibraryConvolution {
  private:
   enum Side { kImageSide, kWeightSide, kFeaturesSide };
 
-  /// Whether the plan's tensors are of 16 bits, with channels last.
+  /// Whether the plan's tensors are of 16 bits.
   bool halves() const { return precision_ == Precision::bf16 || precision_ == Precision::f16; }
+  size_t width() const { return halves() ? 2 : 4; }
+  /// Whether they have channels last.
+  bool last() const { return precision_ != Precision::f32; }
 
   /// Weights are multiplied by no more than this to be rid of groups.
   static constexpr int64_t kMostGroups = 4;
@@ -66,17 +71,17 @@ class LibraryConvolution {
   /// Finds out where the tensors lie and takes the fastest plan.
   void choose(const Conv2dShape& s, const Vendor::OwnConvolution& own) {
     using Axis = Planes::Axis;
-    const bool halves = this->halves();
-    planes_[kImageSide] = {Axis::of(1, s.images, false), Axis::of(s.groups, s.channels, halves),
+    const bool last = this->last();
+    planes_[kImageSide] = {Axis::of(1, s.images, false), Axis::of(s.groups, s.channels, last),
                            s.height.image * s.width.image};
-    planes_[kWeightSide] = {Axis::of(s.groups, s.filters, halves), Axis::of(1, s.channels, halves), s.taps()};
-    planes_[kFeaturesSide] = {Axis::of(1, s.images, false), Axis::of(s.groups, s.filters, halves), s.pixels()};
+    planes_[kWeightSide] = {Axis::of(s.groups, s.filters, last), Axis::of(1, s.channels, last), s.taps()};
+    planes_[kFeaturesSide] = {Axis::of(1, s.images, false), Axis::of(s.groups, s.filters, last), s.pixels()};
     weights_ = {s.groups, s.filters, s.channels, s.taps(), lies_last(kWeightSide)};
-    for (const int side : {left(), right(), result()}) direct_[side] = halves && lies_so(side);
+    for (const int side : {left(), right(), result()}) direct_[side] = last && lies_so(side);
     if (scaled() && direct_[left()]) direct_[right()] = false;  // it is brought to where their sums fit
     const bool epilogue = pass_ == Pass::features && (epilogue_.bias || epilogue_.relu);
-    const bool fusible = epilogue && (!halves || (direct_[kFeaturesSide] && !scaled()));
-    const bool separable = halves && s.groups > 1 && s.groups <= kMostGroups && planes_[kWeightSide].whole();
+    const bool fusible = epilogue && (!last || (direct_[kFeaturesSide] && !scaled()));
+    const bool separable = last && s.groups > 1 && s.groups <= kMostGroups && planes_[kWeightSide].whole();
     float least = 0;
     for (const bool fused : {true, false}) {
       for (const bool whole : {false, true}) {
@@ -101,24 +106,17 @@ class LibraryConvolution {
     };
     const int64_t channels = planes_[kWeightSide].inner.padded, filters = planes_[kWeightSide].outer.padded;
     const int64_t together = whole ? s.groups : 1;
-    return {pass_,
-            precision_,
-            fused && epilogue_.bias,
-            fused && epilogue_.relu,
-            s.images,
-            s.groups / together,
-            channels * together,
-            filters * together,
-            axis(s.height),
-            axis(s.width)};
+    return {pass_,          precision_,          fused && epilogue_.bias, fused && epilogue_.relu,
+            s.images,       s.groups / together, channels * together,     filters * together,
+            axis(s.height), axis(s.width)};
   }
 
-  /// Milliseconds of what is done around a plan: weights brought to where there are no groups, or the epilogue by itself
-  /// where the plan writes its result where it belongs.
+  /// Milliseconds of what is done around a plan: weights brought to where there are no groups, or the epilogue by
+  /// itself where the plan writes its result where it belongs.
   float around(bool whole, bool epilogue) const {
-    const bool itself = epilogue && (!halves() || direct_[result()]);
-    const size_t result_bytes = static_cast<size_t>(tensor_[result()].size()) * (halves() ? 2 : 4);
-    return (whole ? vendor_->moving(static_cast<size_t>(weights_.whole()) * 4) : 0.0f) +
+    const bool itself = epilogue && (!last() || direct_[result()]);
+    const size_t result_bytes = static_cast<size_t>(tensor_[result()].size()) * width();
+    return (whole ? vendor_->moving(static_cast<size_t>(weights_.whole()) * 2 * width()) : 0.0f) +
            (itself ? vendor_->moving(2 * result_bytes) : 0.0f);
   }
 
@@ -134,45 +132,47 @@ class LibraryConvolution {
   bool lies_last(int side) const { return tensor_[side].channels_last || planes_[side].either(); }
   /// Whether the plan can take the tensor where it is.
   bool lies_so(int side) const {
-    const DType type = scaled() ? DType::f16 : DType::bf16;
+    const DType type = scaled() ? DType::f16 : halves() ? DType::bf16 : DType::f32;
     return lies_last(side) && planes_[side].whole() && tensor_[side].dtype == type;
   }
 
   /// In scratch memory: the tensors that are brought, the scales or the bias, what the plan works in.
   static size_t aligned(size_t bytes) { return (bytes + 255) / 256 * 256; }
-  size_t halves_at(int side) const {
+  size_t brought_at(int side) const {
     size_t at = 0;
     for (int i = 0; i < side; ++i) {
-      const bool apart = i == kWeightSide && whole_;
-      at += direct_[i] ? 0 : aligned(apart ? static_cast<size_t>(weights_.whole()) * 2 : planes_[i].bytes());
+      const int64_t numbers = i == kWeightSide && whole_ ? weights_.whole() : planes_[i].filled();
+      at += direct_[i] ? 0 : aligned(static_cast<size_t>(numbers) * width());
     }
     return at;
   }
   size_t workspace_at() const {
-    if (!halves()) return 0;
-    const auto biases = static_cast<size_t>(planes_[kWeightSide].outer.size()) * sizeof(uint16_t);
-    return halves_at(3) + aligned(scaled() ? HalfScales::kBytes : fused_ && epilogue_.bias ? biases : 0);
+    if (!last()) return 0;
+    const auto biases = static_cast<size_t>(planes_[kWeightSide].outer.size()) * width();
+    return brought_at(3) + aligned(scaled() ? HalfScales::kBytes : halves() && fused_ && epilogue_.bias ? biases : 0);
   }
 
   template <class T>
-  void run_halves(const Launch& launch) const {
+  void run_last(const Launch& launch) const {
     constexpr bool kScaled = kType<T> == DType::f16;
     auto* const scratch = static_cast<uint8_t*>(launch.scratch);
     const auto theirs = [&](int side) {
-      return direct_[side] ? numbers_to<T>(tensor_[side]) : reinterpret_cast<T*>(scratch + halves_at(side));
+      return direct_[side] ? numbers_to<T>(tensor_[side]) : reinterpret_cast<T*>(scratch + brought_at(side));
     };
     const int a = left(), b = right();
-    auto* const bias = reinterpret_cast<T*>(scratch + halves_at(3));
+    auto* const narrowed = reinterpret_cast<T*>(scratch + brought_at(3));
+    const void* bias = epilogue_.bias;
     HalfScales scales{{tensor_[a], tensor_[b]},
                       {planes_[a].size(), planes_[b].size()},
                       depth_,
                       {direct_[a], direct_[b]},
-                      reinterpret_cast<float*>(scratch + halves_at(3))};
+                      reinterpret_cast<float*>(scratch + brought_at(3))};
     if (kScaled) scales.run(launch);
     if (!direct_[a]) bring(launch, a, theirs(a), kScaled ? scales.left() : nullptr);
     if (!direct_[b]) bring(launch, b, theirs(b), kScaled ? scales.right() : nullptr);
-    if (fused_ && epilogue_.bias) {
-      for_lanes(launch, planes_[kWeightSide].outer.size(), true, Converted<float, T>{epilogue_.bias, bias});
+    if (halves() && fused_ && epilogue_.bias) {
+      for_lanes(launch, planes_[kWeightSide].outer.size(), true, Converted<float, T>{epilogue_.bias, narrowed});
+      bias = narrowed;
     }
     vendor_->run(*plan_, launch.stream,
                  {theirs(kImageSide), theirs(kWeightSide), bias, theirs(kFeaturesSide), scratch + workspace_at()});

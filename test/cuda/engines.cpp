@@ -33,8 +33,8 @@ void report_all(const Cudnn& cudnn, const Target& target, ConvolutionShape shape
   const int64_t channels = shape.channels, filters = shape.filters;
   for (const auto precision : {Precision::f32, Precision::tf32, Precision::bf16, Precision::f16}) {
     shape.precision = precision;
-    shape.channels = shape.halves() ? padded(channels) : channels;
-    shape.filters = shape.halves() ? padded(filters) : filters;
+    shape.channels = shape.last() ? padded(channels) : channels;
+    shape.filters = shape.last() ? padded(filters) : filters;
     for (const auto pass : {Pass::features, Pass::image, Pass::weight}) {
       shape.pass = pass;
       shape.bias = shape.relu = false;

@@ -102,6 +102,7 @@ SimulatedConvolution convolution_of(const State& graph) {
   s.operation = operation.type;
   const State& image = operation.child(names.image);
   s.type = *image.values<cudnnDataType_t>(CUDNN_ATTR_TENSOR_DATA_TYPE);
+  s.last = image.values<int64_t>(CUDNN_ATTR_TENSOR_STRIDES)[1] == 1;
   copy_extents(image, s.image);
   copy_extents(operation.child(names.weight), s.weight);
   copy_extents(operation.child(names.features), s.features);

@@ -12,17 +12,16 @@ namespace cortado::sim {
 
 namespace {
 
-/// A tensor of any type as an array of floats: channels first for float32, last for 16 bits.
+/// A tensor of any type and order as an array of floats.
 struct View {
   void* data;
-  int64_t type;
+  int64_t type, last;
   const int64_t* extent;
   bool tensor_cores;
 
   int64_t place(int64_t n, int64_t c, int64_t h, int64_t w) const {
     const int64_t channels = extent[1], height = extent[2], width = extent[3];
-    return type == CUDNN_DATA_FLOAT ? ((n * channels + c) * height + h) * width + w
-                                    : ((n * height + h) * width + w) * channels + c;
+    return last ? ((n * height + h) * width + w) * channels + c : ((n * channels + c) * height + h) * width + w;
   }
   float get(int64_t n, int64_t c, int64_t h, int64_t w) const {
     const int64_t at = place(n, c, h, w);
@@ -85,9 +84,10 @@ void fill(const View& view, const std::vector<double>& sums, const F& finish) {
 
 void SimulatedConvolution::run(void* x, void* w, void* b, void* y) const {
   const bool cores = tensor_cores();
-  const View images{x, type, image, cores}, weights{w, type, weight, cores}, planes{y, type, features, cores};
+  const View images{x, type, last, image, cores}, weights{w, type, last, weight, cores},
+      planes{y, type, last, features, cores};
   const int64_t biases_extent[] = {1, features[1], 1, 1};
-  const View biases{b, type, biases_extent, false};
+  const View biases{b, type, last, biases_extent, false};
   const View& result = operation == CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR         ? planes
                        : operation == CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR ? images
                                                                                                    : weights;
@@ -128,7 +128,7 @@ const char* SimulatedConvolution::fault() const {
 std::string SimulatedConvolution::text() const {
   std::ostringstream out;
   out << "simulated";
-  for (const int64_t value : {engine, operation, type, bias, relu}) out << ' ' << value;
+  for (const int64_t value : {engine, operation, type, last, bias, relu}) out << ' ' << value;
   for (const int64_t* extents : {image, weight, features})
     for (int i = 0; i < 4; ++i) out << ' ' << extents[i];
   for (const int64_t* pair : {stride, pad, dilation}) out << ' ' << pair[0] << ' ' << pair[1];
@@ -138,7 +138,7 @@ std::string SimulatedConvolution::text() const {
 bool SimulatedConvolution::parse(const std::string& text) {
   std::istringstream in(text);
   std::string word;
-  in >> word >> engine >> operation >> type >> bias >> relu;
+  in >> word >> engine >> operation >> type >> last >> bias >> relu;
   for (int64_t* extents : {image, weight, features})
     for (int i = 0; i < 4; ++i) in >> extents[i];
   for (int64_t* pair : {stride, pad, dilation}) in >> pair[0] >> pair[1];

@@ -15,7 +15,7 @@ enum : int64_t { kCareless, kTensorCores, kCompiledLate, kPlain, kUndeclared, kE
 
 /// A convolution as the simulated cuDNN runs it. Plain numbers: a text of them is a plan's description.
 struct SimulatedConvolution {
-  int64_t engine = 0, operation = 0, type = 0, bias = 0, relu = 0;
+  int64_t engine = 0, operation = 0, type = 0, last = 0, bias = 0, relu = 0;
   int64_t image[4] = {}, weight[4] = {}, features[4] = {};  // n, c, h, w of each
   int64_t stride[2] = {}, pad[2] = {}, dilation[2] = {};
 

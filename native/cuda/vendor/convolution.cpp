@@ -159,7 +159,7 @@ std::string ConvolutionShape::text() const {
   list(", stride", {h.stride, w.stride});
   list(", pad", {h.pad, w.pad});
   list(", dilation", {h.dilation, w.dilation});
-  out << ", groups " << groups;
+  out << ", groups " << groups << (last() ? ", channels last" : "");
   return out.str();
 }
 

@@ -88,7 +88,7 @@ size_t ConvolutionGraph::add(cudnnBackendDescriptorType_t type) {
 size_t ConvolutionGraph::tensor(int64_t id, const std::vector<int64_t>& extents, bool intermediate) {
   const int64_t c = extents[1], h = extents[2], w = extents[3];
   const std::vector<int64_t> strides =
-      shape_.halves() ? std::vector<int64_t>{c * h * w, 1, w * c, c} : std::vector<int64_t>{c * h * w, h * w, w, 1};
+      shape_.last() ? std::vector<int64_t>{c * h * w, 1, w * c, c} : std::vector<int64_t>{c * h * w, h * w, w, 1};
   const size_t index = add(CUDNN_BACKEND_TENSOR_DESCRIPTOR);
   parts_[index]
       .set(CUDNN_ATTR_TENSOR_DATA_TYPE, intermediate ? CUDNN_DATA_FLOAT : shape_.type())

@@ -26,7 +26,9 @@ struct ConvolutionShape {
   int64_t images, groups, channels, filters;
   Axis height, width;
 
-  /// Whether tensors hold 16-bit numbers with channels last; otherwise they hold float32 with channels first.
+  /// Whether tensors have channels last, as tensor cores read them.
+  bool last() const { return precision != Precision::f32; }
+  /// Whether they hold 16-bit numbers; otherwise they hold float32.
   bool halves() const { return precision == Precision::bf16 || precision == Precision::f16; }
   api::cudnnDataType_t type() const {
     return precision == Precision::bf16  ? api::CUDNN_DATA_BFLOAT16

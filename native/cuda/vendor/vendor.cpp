@@ -34,9 +34,7 @@ ConvolutionTensors tensors_in(const Stopwatch& watch) {
   return {watch.buffer(kImageAt), watch.buffer(kWeightAt), watch.buffer(kBiasAt), watch.buffer(kFeaturesAt),
           watch.buffer(kWorkspaceAt)};
 }
-size_t result_of(Pass pass) {
-  return pass == Pass::image ? kImageAt : pass == Pass::weight ? kWeightAt : kFeaturesAt;
-}
+size_t result_of(Pass pass) { return pass == Pass::image ? kImageAt : pass == Pass::weight ? kWeightAt : kFeaturesAt; }
 
 /// Whether the numbers are `wanted` but for rounding of float32, which stays far below this share of the largest.
 bool agree(const std::vector<float>& got, const std::vector<float>& wanted) {
