@@ -42,7 +42,7 @@ import {
   type Value,
 } from '../../lib/index.js';
 import { openDevice } from '../../lib/device.js';
-import { addonPath, allocate, prepare } from '../../lib/native.js';
+import { addonPath, allocate, prepare, type NativePlanSpec } from '../../lib/native.js';
 import { count, type Shape } from '../../lib/shape.js';
 import { labels, noise } from '../support/nets.js';
 import { assertClose } from '../support/compare.js';
@@ -226,6 +226,49 @@ describe('tensors of 16 bits', function () {
       });
     }
     memory.dispose();
+  });
+
+  it('add up to the gradient of a bias, of few rows and many, of units in whole accesses and others', async () => {
+    const device = (await openDevice('cuda-sim')).native;
+    for (const [rows, units] of [
+      [130, 64],
+      [130, 13],
+      [4200, 300],
+      [9000, 96],
+    ] as const) {
+      const memory = allocate(16 * rows * units, device);
+      const dy = tensorOf([rows, units], (i) => (((i * 7) % 61) - 30) / 16);
+      const want = tensorOf([units], (unit) => {
+        let sum = 0;
+        for (let row = 0; row < rows; row++) sum += dy.data[row * units + unit]!;
+        return sum;
+      });
+      const bytes = 64 * Math.ceil((4 * rows * units) / 64);
+      memory.write(0, dy.data, 0, dy.data.length);
+      for (const dtype of ['f32', 'bf16', 'f16'] as const) {
+        const tensors = [
+          { memory: 0, offset: 0, shape: [rows, units], dtype: 'f32' as const },
+          { memory: 0, offset: bytes, shape: [rows, units], dtype },
+          { memory: 0, offset: 2 * bytes, shape: [rows, 1], dtype: 'f32' as const },
+          { memory: 0, offset: 3 * bytes, shape: [units], dtype: 'f32' as const },
+        ];
+        const steps: NativePlanSpec['steps'] = [
+          { kernel: 'convert', label: 'dy', inputs: [0], outputs: [1], attributes: {} },
+          {
+            kernel: 'dense_wgrad',
+            label: 'bias',
+            inputs: [2, 1],
+            outputs: [-1, 3],
+            attributes: { axis: 1, transpose: 0 },
+          },
+        ];
+        const plan = await prepare({ memories: [memory], tensors, steps, threads: 1 });
+        const [dbias] = (await plan.run([3], false))!.results;
+        plan.dispose();
+        assert.deepEqual(dbias, want.data, `${dtype}: (${rows}, ${units})`);
+      }
+      memory.dispose();
+    }
   });
 
   it('are rounded indeed', async () => {
