@@ -4,7 +4,8 @@ import type { Target } from './target.js';
 
 /**
  * Looks for NaN and infinity in tensors as soon as they are there: in those that guard a commit, or with `all` in every
- * input and result, so that the first layer that has some can be named.
+ * input and result, so that the first layer that has some can be named. Guards need to have been looked at by the commit
+ * alone: where looks together cost less, they wait for each other there.
  */
 export function checkFinite(program: Program, all: boolean, target: Target): Program {
   const refs = program.refs.slice();
@@ -28,10 +29,17 @@ export function checkFinite(program: Program, all: boolean, target: Target): Pro
   for (const ref of program.refs) {
     if (all && ref.place.kind === 'input' && read.has(ref) && wanted(ref)) look(ref, `input ${ref.label}`);
   }
-  for (const step of program.steps) {
+  const commit = !all && target.together?.has('non_finite') ? program.steps.findIndex((step) => step.commits) : -1;
+  const waiting: [Ref, Step][] = [];
+  program.steps.forEach((step, at) => {
+    if (at === commit) for (const [ref, maker] of waiting) look(ref, maker.label, maker);
     steps.push(step);
-    for (const ref of step.outputs) if (ref && wanted(ref)) look(ref, step.label, step);
-  }
+    for (const ref of step.outputs) {
+      if (!ref || !wanted(ref)) continue;
+      if (at < commit) waiting.push([ref, step]);
+      else look(ref, step.label, step);
+    }
+  });
   return { ...program, refs, steps, checks, results: [...program.results, ...checks.map((c) => c.flag)] };
 }
 

@@ -10,6 +10,8 @@ export interface Target {
   readonly layouts?: ReadonlyMap<string, Layouts>;
   /** Absent where no kernel writes copies. */
   readonly updates?: Updates;
+  /** Kernels whose calls cost less one behind the other. */
+  readonly together?: ReadonlySet<string>;
 }
 
 /** Kernels that change a parameter, their first output, and write as their last ones up to `copies` of what `convert` makes of it. */
@@ -81,7 +83,7 @@ const BOTH_WAYS = ['sum', 'dropout', 'concat', 'slice'];
  * their elements.
  */
 export const GPU: Target = {
-  kernels: new Set(['convert']),
+  kernels: new Set(['convert', 'non_finite_product']),
   halves: new Map<string, HalfSlots>([
     ...CONVOLUTIONS.flatMap((name): [string, HalfSlots][] => [
       [name, product(false, FILTERS)],
@@ -117,4 +119,6 @@ export const GPU: Target = {
     kernels: new Set(['sgd', 'nesterov', 'adagrad', 'rmsprop', 'adadelta', 'adam', 'adamW']),
     copies: 2,
   },
+  // native/cuda/non_finite.h.
+  together: new Set(['non_finite']),
 };

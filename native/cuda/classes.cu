@@ -4,6 +4,7 @@
 #include "../kernels/channels.h"
 #include "../kernels/functions.h"
 #include "../kernels/labels.h"
+#include "index.h"
 #include "sums.h"
 #include "table.h"
 
@@ -11,23 +12,26 @@ namespace cortado::cuda {
 
 namespace {
 
-/// A row of contiguous classes.
+/// Whether a block does the classes of each row, or a thread: only of so many rows that they fill a GPU, and whose
+/// neighbours lie beside them in memory.
+inline bool by_blocks(const ClassAxis& shape) { return shape.inner == 1 || shape.rows() < 16384; }
+
 template <class S>
 struct SoftmaxRows {
   S s;
   __device__ void operator()(int64_t row) const {
-    const float* from = s.x + row * s.shape.classes;
-    float* to = s.y + row * s.shape.classes;
+    const int64_t first = s.shape.at(row, threadIdx.x), end = s.shape.at(row, s.shape.classes),
+                  pitch = kBlock * s.shape.inner;
     float peak = -HUGE_VALF, total = 0;
-    for (int64_t c = threadIdx.x; c < s.shape.classes; c += kBlock) peak = from[c] > peak ? from[c] : peak;
+    for (int64_t i = first; i < end; i += pitch) peak = s.x[i] > peak ? s.x[i] : peak;
     peak = over_block(peak, Larger());
-    for (int64_t c = threadIdx.x; c < s.shape.classes; c += kBlock) total += to[c] = exponential(from[c] - peak);
+    for (int64_t i = first; i < end; i += pitch) total += s.y[i] = exponential(s.x[i] - peak);
     total = over_block(total, Add());
-    for (int64_t c = threadIdx.x; c < s.shape.classes; c += kBlock) to[c] /= total;
+    for (int64_t i = first; i < end; i += pitch) s.y[i] /= total;
   }
 };
 
-/// Softmax along one axis. Where classes are contiguous a block does a row, else a thread does a place.
+/// Softmax along one axis.
 struct Softmax {
   const float* x;
   float* y;
@@ -37,7 +41,7 @@ struct Softmax {
     step.expect(holds(step.out(0), step.in(0).size()), "tensors of one size");
   }
   void run(const Launch& launch) const {
-    if (shape.inner == 1) return for_blocks(launch, shape.outer, SoftmaxRows<Softmax>{*this});
+    if (by_blocks(shape)) return for_blocks(launch, shape.rows(), SoftmaxRows<Softmax>{*this});
     for_each(launch, shape.rows(), *this);
   }
   __device__ void operator()(int64_t place) const {
@@ -54,11 +58,12 @@ template <class S>
 struct SoftmaxGradRows {
   S s;
   __device__ void operator()(int64_t row) const {
-    const int64_t first = row * s.shape.classes + threadIdx.x, end = (row + 1) * s.shape.classes;
+    const int64_t first = s.shape.at(row, threadIdx.x), end = s.shape.at(row, s.shape.classes),
+                  pitch = kBlock * s.shape.inner;
     float mean = 0;
-    for (int64_t i = first; i < end; i += kBlock) mean += s.dy[i] * s.y[i];
+    for (int64_t i = first; i < end; i += pitch) mean += s.dy[i] * s.y[i];
     mean = over_block(mean, Add());
-    for (int64_t i = first; i < end; i += kBlock) s.dx[i] = s.y[i] * (s.dy[i] - mean);
+    for (int64_t i = first; i < end; i += pitch) s.dx[i] = s.y[i] * (s.dy[i] - mean);
   }
 };
 
@@ -74,7 +79,7 @@ struct SoftmaxGrad {
     step.expect(holds(step.in(1), n) && holds(step.out(0), n), "tensors of one size");
   }
   void run(const Launch& launch) const {
-    if (shape.inner == 1) return for_blocks(launch, shape.outer, SoftmaxGradRows<SoftmaxGrad>{*this});
+    if (by_blocks(shape)) return for_blocks(launch, shape.rows(), SoftmaxGradRows<SoftmaxGrad>{*this});
     for_each(launch, shape.rows(), *this);
   }
   __device__ void operator()(int64_t place) const {
@@ -114,6 +119,15 @@ struct RowsOfClass {
   }
 };
 
+template <class S>
+struct InTopOfRows {
+  S s;
+  __device__ void operator()(int64_t row) const {
+    const int64_t better = over_block(s.better(row, threadIdx.x, kBlock), Add());
+    if (threadIdx.x == 0) s.right[row] = s.in_top(row, better);
+  }
+};
+
 /// scores, label -> share of rows whose true class is among the top k, and the same for each class. Ties count against
 /// the true class, and so does a NaN; a label that names no class is wrong. Scratch: one verdict a row behind the sums.
 struct Accuracy {
@@ -138,21 +152,29 @@ struct Accuracy {
   void run(const Launch& launch) const {
     Accuracy s = *this;
     s.right = static_cast<uint8_t*>(launch.scratch) + offset();
-    for_each(launch, shape.rows(), s);
+    if (by_blocks(shape)) {
+      for_blocks(launch, shape.rows(), InTopOfRows<Accuracy>{s});
+    } else {
+      for_each(launch, shape.rows(), s);
+    }
     if (accuracy) sum_rows<2>(launch, 1, shape.rows(), launch.scratch, AllRows<Accuracy>{s});
     if (per_class) sum_rows<2>(launch, shape.classes, shape.rows(), launch.scratch, RowsOfClass<Accuracy>{s});
   }
-  __device__ void operator()(int64_t row) const { right[row] = in_top(row, label_of(label[row])); }
+  __device__ void operator()(int64_t row) const { right[row] = in_top(row, better(row, 0, 1)); }
+  /// Classes not below the true one, itself among them: of every `pitch`th from `first` on.
+  __device__ int64_t better(int64_t row, int64_t first, int64_t pitch) const {
+    const int64_t k = label_of(label[row]);
+    if (!shape.has(k)) return 0;
+    const float own = scores[shape.at(row, k)];
+    int64_t count = 0;
+    for (int64_t c = first; c < shape.classes; c += pitch) count += !(scores[shape.at(row, c)] < own);
+    return count;
+  }
+  __device__ bool in_top(int64_t row, int64_t better) const {
+    return shape.has(label_of(label[row])) && better <= top_k;
+  }
 
  private:
-  __device__ bool in_top(int64_t row, int64_t k) const {
-    if (!shape.has(k)) return false;
-    const float* first = scores + shape.at(row, 0);
-    const float own = first[k * shape.inner];
-    int64_t better = -1;  // the true class itself is not below itself
-    for (int64_t c = 0; c < shape.classes && better < top_k; ++c) better += !(first[c * shape.inner] < own);
-    return better < top_k;
-  }
   size_t offset() const {
     const size_t all = sums_bytes<2>(1, shape.rows()), each = sums_bytes<2>(shape.classes, shape.rows());
     return all > each ? all : each;
@@ -219,9 +241,33 @@ struct LabelRows {
     step.expect(holds(labels, shape.rows()), "a label for every place");
     step.scratch(sums_bytes<2>(1, shape.rows()) + sizeof(double));
   }
+  /// Whether the divisor follows from the labels, and not from the extents alone.
+  bool counted() const { return rule.ignores && rule.normalize == Normalize::valid; }
   __device__ double divisor(double valid) const {
     return rule.divisor(static_cast<int64_t>(valid), shape.outer, shape.rows());
   }
+};
+
+/// Where an element of scores is: the number of its row among the labels, and its class.
+template <class I>
+class Scores {
+ public:
+  explicit Scores(const ClassAxis& shape)
+      : classes_(static_cast<I>(shape.classes)),
+        inner_(static_cast<I>(shape.inner)),
+        by_classes_(shape.classes),
+        by_inner_(shape.inner) {}
+  struct Place {
+    I row, k;
+  };
+  __device__ Place at(I i) const {
+    const I line = by_inner_(i), outer = by_classes_(line);
+    return {outer * inner_ + i - line * inner_, line - outer * classes_};
+  }
+
+ private:
+  I classes_, inner_;
+  Divisor<I> by_classes_, by_inner_;
 };
 
 /// -log p, p at least `least`.
@@ -233,8 +279,7 @@ __device__ inline double minus_log(float p, double least) {
 /// Caffe's least probability inside a logarithm (util/math_functions.hpp, kLOG_THRESHOLD).
 constexpr double kLeastProbability = 1e-20;
 
-/// prob, label[, matrix] -> loss. D has cost(row, label), what a row that counts adds.
-template <class D>
+/// prob, label[, matrix] -> loss.
 struct LabelLoss {
   const float* prob;
   float* loss;
@@ -244,25 +289,20 @@ struct LabelLoss {
       : prob(step.in(0).f32()), loss(step.out(0).f32()), rows(step, step.in(0), step.in(1)) {
     step.expect(holds(step.out(0), 1), "one loss");
   }
-  void run(const Launch& launch) const {
-    sum_rows<2>(launch, 1, rows.shape.rows(), launch.scratch, *static_cast<const D*>(this));
-  }
-  __device__ void term(int64_t, int64_t row, double (&sums)[2]) const {
-    const int64_t k = label_of(rows.label[row]);
-    if (!rows.rule.counts(k)) return;
-    sums[0] += static_cast<const D*>(this)->cost(row, k);
-    sums[1] += 1;
-  }
   __device__ void done(int64_t, const double (&sums)[2]) const {
     *loss = static_cast<float>(sums[0] / rows.divisor(sums[1]));
   }
 };
 
 /// The mean of -log of the true class's probability (at least FLT_MIN).
-struct SoftmaxLoss : LabelLoss<SoftmaxLoss> {
+struct SoftmaxLoss : LabelLoss {
   using LabelLoss::LabelLoss;
-  __device__ double cost(int64_t row, int64_t k) const {
-    return minus_log(rows.shape.has(k) ? prob[rows.shape.at(row, k)] : 0.0f, static_cast<double>(FLT_MIN));
+  void run(const Launch& launch) const { sum_rows<2>(launch, 1, rows.shape.rows(), launch.scratch, *this); }
+  __device__ void term(int64_t, int64_t row, double (&sums)[2]) const {
+    const int64_t k = label_of(rows.label[row]);
+    if (!rows.rule.counts(k)) return;
+    sums[0] += minus_log(rows.shape.has(k) ? prob[rows.shape.at(row, k)] : 0.0f, static_cast<double>(FLT_MIN));
+    sums[1] += 1;
   }
 };
 
@@ -270,27 +310,63 @@ inline void expect_matrix(Prepare& step, const ClassAxis& s) {
   step.expect(holds(step.in(2), s.classes * s.classes), "a matrix of classes");
 }
 
+/// A term of each probability; a row counts with its first.
+template <class S, class I>
+struct InfogainTerms {
+  S s;
+  Scores<I> scores;
+
+  __device__ void term(int64_t, int64_t i, double (&sums)[2]) const {
+    const auto at = scores.at(static_cast<I>(i));
+    const int64_t k = label_of(s.rows.label[at.row]);
+    if (!s.rows.rule.counts(k)) return;
+    sums[1] += at.k == 0;
+    if (s.rows.shape.has(k)) {
+      const float gain = s.matrix[k * s.rows.shape.classes + at.k];
+      sums[0] += static_cast<double>(gain) * minus_log(s.prob[i], kLeastProbability);
+    } else if (at.k == 0) {
+      sums[0] += minus_log(0, kLeastProbability);
+    }
+  }
+  __device__ void done(int64_t row, const double (&sums)[2]) const { s.done(row, sums); }
+};
+
 /// The mean of -(sum over l of matrix(label, l) log prob(l)); the matrix is (classes, classes).
-struct InfogainLoss : LabelLoss<InfogainLoss> {
+struct InfogainLoss : LabelLoss {
   const float* matrix;
 
-  explicit InfogainLoss(Prepare& step) : LabelLoss(step), matrix(step.in(2).f32()) { expect_matrix(step, rows.shape); }
-  __device__ double cost(int64_t row, int64_t k) const {
-    const ClassAxis& s = rows.shape;
-    if (!s.has(k)) return minus_log(0, kLeastProbability);
-    double total = 0;
-    for (int64_t l = 0; l < s.classes; ++l) {
-      total += static_cast<double>(matrix[k * s.classes + l]) * minus_log(prob[s.at(row, l)], kLeastProbability);
-    }
-    return total;
+  explicit InfogainLoss(Prepare& step) : LabelLoss(step), matrix(step.in(2).f32()) {
+    expect_matrix(step, rows.shape);
+    step.scratch(sums_bytes<2>(1, step.in(0).size()));
+  }
+  void run(const Launch& launch) const {
+    const int64_t n = rows.shape.rows() * rows.shape.classes;
+    with_index(n, [&](auto index) {
+      using I = decltype(index);
+      sum_rows<2>(launch, 1, n, launch.scratch, InfogainTerms<InfogainLoss, I>{*this, Scores<I>(rows.shape)});
+    });
   }
 };
 
-/// prob, label[, matrix], dloss -> dx. First the divisor, on the device; then D's slope(row, label) fills each row.
+template <class D, class I>
+struct Slopes {
+  D s;
+  Scores<I> scores;
+
+  __device__ void operator()(I i) const {
+    const auto at = scores.at(i);
+    const int64_t k = label_of(s.rows.label[at.row]);
+    s.dx[i] = s.rows.rule.counts(k) && s.rows.shape.has(k) ? s.scale() * s.slope(i, at.k, k) : 0.0f;
+  }
+};
+
+/// prob, label[, matrix], dloss -> dx. D has slope(element, its class, label) of the rows that count; the labels are
+/// counted first, where the divisor depends on it.
 template <class D>
 struct LabelLossGrad {
   const float *prob, *dloss;
-  float *dx, *scale = nullptr;
+  float* dx;
+  double* valid = nullptr;
   LabelRows rows;
 
   LabelLossGrad(Prepare& step, int weight)
@@ -303,53 +379,67 @@ struct LabelLossGrad {
   }
   void run(const Launch& launch) const {
     D s = *static_cast<const D*>(this);
-    const int64_t n = rows.shape.rows();
-    s.scale = reinterpret_cast<float*>(static_cast<uint8_t*>(launch.scratch) + sums_bytes<2>(1, n));
-    sum_rows<1>(launch, 1, n, launch.scratch, s);
-    for_each(launch, n, s);
+    const int64_t labels = rows.shape.rows(), n = labels * rows.shape.classes;
+    if (rows.counted()) {
+      s.valid = reinterpret_cast<double*>(static_cast<uint8_t*>(launch.scratch) + sums_bytes<2>(1, labels));
+      sum_rows<1>(launch, 1, labels, launch.scratch, s);
+    }
+    with_index(n, [&](auto index) {
+      using I = decltype(index);
+      for_each<I>(launch, n, Slopes<D, I>{s, Scores<I>(rows.shape)});
+    });
   }
   __device__ void term(int64_t, int64_t row, double (&sums)[1]) const {
     sums[0] += rows.rule.counts(label_of(rows.label[row]));
   }
-  __device__ void done(int64_t, const double (&sums)[1]) const {
-    *scale = static_cast<float>(static_cast<double>(*dloss) / rows.divisor(sums[0]));
-  }
-  __device__ void operator()(int64_t row) const {
-    const int64_t k = label_of(rows.label[row]);
-    const bool flows = rows.rule.counts(k) && rows.shape.has(k);
-    if (flows) return static_cast<const D*>(this)->slope(row, k);
-    for (int64_t c = 0; c < rows.shape.classes; ++c) dx[rows.shape.at(row, c)] = 0.0f;
+  __device__ void done(int64_t, const double (&sums)[1]) const { *valid = sums[0]; }
+  __device__ float scale() const {
+    return *dloss / static_cast<float>(rows.divisor(valid ? *valid : static_cast<double>(rows.shape.rows())));
   }
 };
 
 /// dx = (prob - 1 at the true class) dloss / divisor.
 struct SoftmaxLossGrad : LabelLossGrad<SoftmaxLossGrad> {
   explicit SoftmaxLossGrad(Prepare& step) : LabelLossGrad(step, 2) {}
-  __device__ void slope(int64_t row, int64_t k) const {
-    const int64_t first = rows.shape.at(row, 0);
-    for (int64_t c = 0; c < rows.shape.classes; ++c) {
-      const int64_t i = first + c * rows.shape.inner;
-      dx[i] = *scale * (c == k ? prob[i] - 1.0f : prob[i]);
-    }
-  }
+  __device__ float slope(int64_t i, int64_t c, int64_t k) const { return c == k ? prob[i] - 1.0f : prob[i]; }
 };
 
-/// dx = (prob * sum of the label's matrix row - that row) dloss / divisor.
-struct InfogainLossGrad : LabelLossGrad<InfogainLossGrad> {
+/// The sums of the rows of a matrix.
+struct RowTotals {
   const float* matrix;
+  int64_t classes;
+  float* to;
+  __device__ void term(int64_t row, int64_t i, double (&sums)[1]) const {
+    sums[0] += static_cast<double>(matrix[row * classes + i]);
+  }
+  __device__ void done(int64_t row, const double (&sums)[1]) const { to[row] = static_cast<float>(sums[0]); }
+};
+
+/// dx = (prob * sum of the label's matrix row - that row) dloss / divisor. Scratch: those sums behind the others.
+struct InfogainLossGrad : LabelLossGrad<InfogainLossGrad> {
+  const float *matrix, *totals = nullptr;
 
   explicit InfogainLossGrad(Prepare& step) : LabelLossGrad(step, 3), matrix(step.in(2).f32()) {
     expect_matrix(step, rows.shape);
+    step.scratch(totals_at() + static_cast<size_t>(rows.shape.classes) * sizeof(float));
   }
-  __device__ void slope(int64_t row, int64_t k) const {
-    const ClassAxis& s = rows.shape;
-    const float* gains = matrix + k * s.classes;
-    double total = 0;
-    for (int64_t l = 0; l < s.classes; ++l) total += static_cast<double>(gains[l]);
-    for (int64_t l = 0; l < s.classes; ++l) {
-      const int64_t i = s.at(row, l);
-      dx[i] = *scale * (prob[i] * static_cast<float>(total) - gains[l]);
-    }
+  void run(const Launch& launch) const {
+    const int64_t classes = rows.shape.classes;
+    InfogainLossGrad s = *this;
+    auto* const to = reinterpret_cast<float*>(static_cast<uint8_t*>(launch.scratch) + totals_at());
+    sum_rows<1>(launch, classes, classes, launch.scratch, RowTotals{matrix, classes, to});
+    s.totals = to;
+    s.LabelLossGrad::run(launch);
+  }
+  __device__ float slope(int64_t i, int64_t c, int64_t k) const {
+    return prob[i] * totals[k] - matrix[k * rows.shape.classes + c];
+  }
+
+ private:
+  size_t totals_at() const {
+    const size_t counts = sums_bytes<2>(1, rows.shape.rows()) + sizeof(double),
+                 sums = sums_bytes<1>(rows.shape.classes, rows.shape.classes);
+    return counts > sums ? counts : sums;
   }
 };
 

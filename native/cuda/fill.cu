@@ -2,8 +2,8 @@
 // not finite, and the yardsticks that timings are held against.
 #include "../kernels/checks.h"
 #include "../kernels/normal.h"
+#include "non_finite.h"
 #include "packs.h"
-#include "stored.h"
 #include "sums.h"
 #include "table.h"
 
@@ -129,30 +129,6 @@ struct FillBilinear {
   }
 };
 
-/// y (1, i32) = 1 when some element of x is NaN or infinite, else 0.
-template <class T, class>
-struct NonFiniteOf : TakesAlike {
-  const T* x;
-  int32_t* y;
-  int64_t n;
-
-  explicit NonFiniteOf(Prepare& step) : x(numbers<T>(step.in(0))), y(step.out(0).i32()), n(step.in(0).size()) {
-    step.expect(holds(step.in(0), n, kType<T>) && holds(step.out(0), 1, DType::i32), "a tensor and a flag");
-  }
-  void run(const Launch& launch) const {
-    check(cudaMemsetAsync(y, 0, sizeof *y, launch.stream), "cudaMemsetAsync");
-    for_each(launch, packs_of<T>(n), *this);
-  }
-  __device__ void operator()(int64_t q) const {
-    const Pack<T> v = load_pack(x, q, n);
-    bool fine = true;
-    // Not "greater than the largest": that is false for NaN.
-    for (int j = 0; j < Pack<T>::kSize; ++j) fine &= fabsf(v.v[j]) <= 3.40282347e38f;
-    if (!fine) *y = 1;  // whoever writes, it is the same number
-  }
-};
-using NonFinite = Stored<NonFiniteOf>;
-
 /// Copies x to y.
 struct ProbeCopy {
   const float* x;
@@ -192,5 +168,6 @@ struct ProbeFlops {
 }  // namespace
 
 CORTADO_FILL_KERNELS(CORTADO_DEFINE_KERNEL)
+CORTADO_DEFINE_KERNEL(non_finite_product, NonFinite)
 
 }  // namespace cortado::cuda

@@ -52,10 +52,10 @@ GraphRecording::GraphRecording(const Plan& plan) : halt_(plan.device().allocate(
 void GraphRecording::launch(const Plan& plan, cudaStream_t stream) const {
   const std::vector<PreparedStep>& steps = plan.steps();
   for (size_t first = 0, last = 0; first < steps.size(); first = last) {
-    const Kernel* kernel = steps[first].kernel;
-    const bool alone = !kernel->run_together;
+    const auto together = steps[first].kernel->run_together;
     do ++last;
-    while (!alone && last < steps.size() && steps[last].kernel == kernel && static_cast<int>(last) != plan.commit());
+    while (together && last < steps.size() && steps[last].kernel->run_together == together &&
+           static_cast<int>(last) != plan.commit());
     start(plan, stream, first, last);
   }
 }

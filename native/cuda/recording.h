@@ -18,13 +18,13 @@ class GraphRecording final : public Recording {
   /// Replays all steps on the stream.
   void replay(cudaStream_t stream) const;
   /// Launches all steps as they are recorded, under ranges of their names for a profiler, which shows none of what is
-  /// replayed. Steps of a kernel that can run several calls at once go together.
+  /// replayed. Steps of a type of kernel that can run several calls at once go together.
   void launch(const Plan& plan, cudaStream_t stream) const;
   /// Runs the steps one by one. `marks` are recorded before the first and after each.
   void run(const Plan& plan, cudaStream_t stream, const std::vector<OwnedEvent>& marks) const;
 
  private:
-  /// Steps [first, last), which are of one kernel.
+  /// Steps [first, last), whose kernels are of one type.
   void start(const Plan& plan, cudaStream_t stream, size_t first, size_t last) const;
 
   std::unique_ptr<Memory> halt_;  // one i32

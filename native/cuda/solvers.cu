@@ -2,40 +2,16 @@
 // gradients.
 #include "../kernels/solvers.h"
 
-#include <string.h>
-
 #include "../kernels/checks.h"
 #include "layouts.h"
 #include "packs.h"
 #include "sums.h"
 #include "table.h"
+#include "together.h"
 
 namespace cortado::cuda {
 
 namespace {
-
-/// Several calls of one kernel F in one launch: what a launch costs, some microseconds, is more than most parameters of
-/// a net take. Each thread finds the call that its index falls into.
-template <class F>
-struct Together {
-  /// What a kernel is given has room for so many: 4 KB.
-  static constexpr int kMost = 3900 / (sizeof(F) + sizeof(int64_t));
-  alignas(F) unsigned char calls[kMost][sizeof(F)];
-  int64_t ends[kMost];
-  int count = 0;
-
-  void add(const F& call, int64_t size) {
-    memcpy(calls[count], &call, sizeof call);
-    ends[count] = (count > 0 ? ends[count - 1] : 0) + size;
-    ++count;
-  }
-  int64_t size() const { return ends[count - 1]; }
-  __device__ void operator()(int64_t i) const {
-    int call = 0;
-    while (i >= ends[call]) ++call;
-    (*reinterpret_cast<const F*>(calls[call]))(call > 0 ? i - ends[call - 1] : i);
-  }
-};
 
 /// A copy of a parameter in 16 bits, for products; that of filters may have their channels last, with zeros for more of
 /// them behind, which are there already.
@@ -122,7 +98,6 @@ struct Update : TakesAny {
   /// Every parameter has one update of its own.
   static void run_together(const void* const* prepared, int count, const Launch& launch) {
     using All = Together<Update>;
-    static_assert(sizeof(All) <= 4000, "more than a kernel can be given");
     for (int first = 0; first < count; first += All::kMost) {
       All all{};
       for (int i = first; i < count && i < first + All::kMost; ++i) {

@@ -1,10 +1,9 @@
 // Sums over rows of items whose bits depend on the extents alone, not on the GPU: a row is cut into slices, each slice
-// is one block's, and the slices are added in order. Sums are in double: one addition an item is cheaper than its way
+// is one block's, and another adds up the slices. Sums are in double: one addition an item is cheaper than its way
 // from memory, even where a GPU has few units for it.
 #pragma once
 
 #include "launch.h"
-#include "numbers.h"
 
 namespace cortado::cuda {
 
@@ -49,12 +48,19 @@ struct AddSlices {
 
   __device__ void operator()(int64_t row) const {
     double sums[K] = {};
-    for (int64_t slice = 0; slice < slices; ++slice) {
+    for (int64_t slice = threadIdx.x; slice < slices; slice += kBlock) {
       for (int k = 0; k < K; ++k) sums[k] += parts[(row * slices + slice) * K + k];
     }
-    f.done(row, sums);
+    for (int k = 0; k < K; ++k) sums[k] = over_block(sums[k], Add());
+    if (threadIdx.x == 0) f.done(row, sums);
   }
 };
+
+/// f.done(row, sums) with the totals of each row's slices: parts (rows, slices, K).
+template <int K, class F>
+void add_slices(const Launch& launch, int64_t rows, int64_t slices, const double* parts, const F& f) {
+  for_blocks(launch, rows, AddSlices<K, F>{f, slices, parts});
+}
 
 }  // namespace detail
 
@@ -65,70 +71,7 @@ void sum_rows(const Launch& launch, int64_t rows, int64_t items, void* parts, co
   const int64_t slices = slices_of(rows, items);
   auto* sums = static_cast<double*>(parts);
   for_blocks(launch, rows * slices, detail::SumSlices<K, F>{f, items, slices, sums});
-  if (slices > 1) for_each(launch, rows, detail::AddSlices<K, F>{f, slices, sums});
-}
-
-namespace detail {
-
-/// A slice of the rows of 32 columns: a warp reads along a row, and the warps' sums are added in order.
-template <class T>
-struct SumColumnSlices {
-  static constexpr int kColumns = 32, kWarps = kBlock / kColumns;
-  const T* x;
-  int64_t columns, rows, slices;
-  double* parts;
-
-  static int64_t tiles(int64_t columns) { return (columns + kColumns - 1) / kColumns; }
-  __device__ void operator()(int64_t block) const {
-    __shared__ double sums[kWarps][kColumns];
-    const int64_t slice = block % slices, column = block / slices * kColumns + threadIdx.x % kColumns;
-    const int64_t end = rows * (slice + 1) / slices;
-    const int warp = threadIdx.x / kColumns;
-    double sum = 0;
-    if (column < columns) {
-      for (int64_t row = rows * slice / slices + warp; row < end; row += kWarps)
-        sum += static_cast<double>(widen(x[row * columns + column]));
-    }
-    sums[warp][threadIdx.x % kColumns] = sum;
-    __syncthreads();
-    if (warp != 0 || column >= columns) return;
-    for (int other = 1; other < kWarps; ++other) sum += sums[other][threadIdx.x];
-    parts[slice * columns + column] = sum;
-  }
-};
-
-struct AddColumnSlices {
-  const double* parts;
-  int64_t columns, slices;
-  float* to;
-
-  __device__ void operator()(int64_t column) const {
-    double sum = 0;
-    for (int64_t slice = 0; slice < slices; ++slice) sum += parts[slice * columns + column];
-    to[column] = static_cast<float>(sum);
-  }
-};
-
-inline int64_t column_slices(int64_t columns, int64_t rows) {
-  constexpr int kColumns = SumColumnSlices<float>::kColumns;
-  return slices_of(SumColumnSlices<float>::tiles(columns), rows * kColumns);
-}
-
-}  // namespace detail
-
-/// Bytes of scratch that sum_columns needs.
-inline size_t column_sums_bytes(int64_t columns, int64_t rows) {
-  return static_cast<size_t>(columns * detail::column_slices(columns, rows)) * sizeof(double);
-}
-
-/// to (columns) = the sums of the columns of x (rows, columns).
-template <class T>
-void sum_columns(const Launch& launch, int64_t columns, int64_t rows, void* parts, const T* x, float* to) {
-  using Slices = detail::SumColumnSlices<T>;
-  const int64_t slices = detail::column_slices(columns, rows);
-  auto* const sums = static_cast<double*>(parts);
-  for_blocks(launch, Slices::tiles(columns) * slices, Slices{x, columns, rows, slices, sums});
-  for_each(launch, columns, detail::AddColumnSlices{sums, columns, slices, to});
+  if (slices > 1) detail::add_slices<K>(launch, rows, slices, sums, f);
 }
 
 }  // namespace cortado::cuda

@@ -42,7 +42,7 @@ import {
   type Value,
 } from '../../lib/index.js';
 import { openDevice } from '../../lib/device.js';
-import { addonPath, allocate, prepare } from '../../lib/native.js';
+import { addonPath, allocate, prepare, type NativePlanSpec } from '../../lib/native.js';
 import { count, type Shape } from '../../lib/shape.js';
 import { labels, noise } from '../support/nets.js';
 import { assertClose } from '../support/compare.js';
@@ -225,6 +225,102 @@ describe('tensors of 16 bits', function () {
         assert.equal(value, channel < channels ? x.data[(image * channels + channel) * 15 + pixel] : 0);
       });
     }
+    memory.dispose();
+  });
+
+  it('add up to the gradient of a bias, of few rows and many, of units in whole accesses and others', async () => {
+    const device = (await openDevice('cuda-sim')).native;
+    for (const [rows, units] of [
+      [130, 64],
+      [130, 13],
+      [4200, 300],
+      [9000, 96],
+    ] as const) {
+      const memory = allocate(16 * rows * units, device);
+      const dy = tensorOf([rows, units], (i) => (((i * 7) % 61) - 30) / 16);
+      const want = tensorOf([units], (unit) => {
+        let sum = 0;
+        for (let row = 0; row < rows; row++) sum += dy.data[row * units + unit]!;
+        return sum;
+      });
+      const bytes = 64 * Math.ceil((4 * rows * units) / 64);
+      memory.write(0, dy.data, 0, dy.data.length);
+      for (const dtype of ['f32', 'bf16', 'f16'] as const) {
+        const tensors = [
+          { memory: 0, offset: 0, shape: [rows, units], dtype: 'f32' as const },
+          { memory: 0, offset: bytes, shape: [rows, units], dtype },
+          { memory: 0, offset: 2 * bytes, shape: [rows, 1], dtype: 'f32' as const },
+          { memory: 0, offset: 3 * bytes, shape: [units], dtype: 'f32' as const },
+        ];
+        const steps: NativePlanSpec['steps'] = [
+          { kernel: 'convert', label: 'dy', inputs: [0], outputs: [1], attributes: {} },
+          {
+            kernel: 'dense_wgrad',
+            label: 'bias',
+            inputs: [2, 1],
+            outputs: [-1, 3],
+            attributes: { axis: 1, transpose: 0 },
+          },
+        ];
+        const plan = await prepare({ memories: [memory], tensors, steps, threads: 1 });
+        const [dbias] = (await plan.run([3], false))!.results;
+        plan.dispose();
+        assert.deepEqual(dbias, want.data, `${dtype}: (${rows}, ${units})`);
+      }
+      memory.dispose();
+    }
+  });
+
+  it('and others are searched for what is not finite, a product only where its factors are large', async () => {
+    const memory = allocate(1 << 20, (await openDevice('cuda-sim')).native);
+    const tensors: NativePlanSpec['tensors'][number][] = [];
+    let offset = 0;
+    const add = (size: number, dtype: (typeof tensors)[number]['dtype']): number => {
+      offset += 64 * Math.ceil((4 * size) / 64);
+      return tensors.push({ memory: 0, offset: offset - 64 * Math.ceil((4 * size) / 64), shape: [size], dtype }) - 1;
+    };
+    const steps: NativePlanSpec['steps'][number][] = [];
+    /** A tensor of ones that ends with that value. */
+    const ending = (last: number, size: number, dtype: 'f32' | 'bf16' | 'f16'): number => {
+      const [from, to] = [add(size, 'f32'), add(size, dtype)];
+      memory.write(tensors[from]!.offset, new Float32Array(size).fill(1).fill(last, size - 1), 0, size);
+      steps.push({ kernel: 'convert', label: 'x', inputs: [from], outputs: [to], attributes: {} });
+      return to;
+    };
+    const looks: { flag: number; raised: number }[] = [];
+    const searches: typeof steps = [];
+    const look = (inputs: number[], raised: boolean): void => {
+      const flag = add(1, 'i32');
+      const step = { label: 'look', inputs, outputs: [flag] };
+      if (inputs.length > 1) searches.push({ ...step, kernel: 'non_finite_product', attributes: { terms: 8 } });
+      else searches.push({ ...step, kernel: 'non_finite', attributes: {} });
+      looks.push({ flag, raised: raised ? 1 : 0 });
+    };
+    const factors = { small: ending(1e10, 9000, 'f32'), large: ending(1e30, 20, 'bf16'), bad: ending(NaN, 3, 'f16') };
+    for (const size of [1, 9, 5000]) {
+      for (const dtype of ['f32', 'bf16', 'f16'] as const) {
+        for (const last of [60000, NaN, Infinity, -Infinity]) {
+          const x = ending(last, size, dtype);
+          const bad = !Number.isFinite(last);
+          look([x], bad);
+          look([x, factors.small, factors.large], bad);
+          look([x, factors.small, factors.small], false);
+          look([x, factors.bad, factors.small], bad);
+        }
+      }
+    }
+    const plan = await prepare({ memories: [memory], tensors, steps: [...steps, ...searches], threads: 1 });
+    for (let again = 0; again < 2; again++) {
+      const found = (await plan.run(
+        looks.map(({ flag }) => flag),
+        false,
+      ))!.results;
+      assert.deepEqual(
+        found.map(([raised]) => raised),
+        looks.map(({ raised }) => raised),
+      );
+    }
+    plan.dispose();
     memory.dispose();
   });
 

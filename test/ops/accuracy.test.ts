@@ -48,6 +48,18 @@ describe('accuracy', () => {
       },
     ));
 
+  it('agrees on wide planes and on long rows', async () => {
+    for (const [shape, topK] of [
+      [[2, 3, 100, 100], 2],
+      [[5, 1000], 30],
+      [[2, 600, 3, 2], 5],
+    ] as const) {
+      const x = whole(shape, 100, 1);
+      const labels = whole([shape[0], ...shape.slice(2)], shape[1], 2);
+      await assertAgrees(ops.accuracy, [x, labels], { topK, perClass: true }, loops(1, topK, NaN), { wrt: [] });
+    }
+  });
+
   it('never takes NaN for a right answer', async () => {
     const [share] = await ops.accuracy([{ data: Float32Array.of(NaN, NaN, 1, NaN), shape: [2, 2] }, whole([2], 1, 1)]);
     assert.equal(share!.data[0], 0);

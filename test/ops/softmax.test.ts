@@ -34,6 +34,7 @@ describe('softmax', () => {
       [3, 1000],
       [2, 5, 300],
       [1, 3, 17, 31],
+      [2, 3, 100, 100],
     ]) {
       const x = random(shape, 8, { min: -20, max: 20 });
       const dy = random(shape, 9);

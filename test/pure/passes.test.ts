@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { conv2d, flatten, graph, input, relu, sgd, softmaxLoss, type Value } from '../../lib/index.js';
+import { conv2d, dense, flatten, graph, input, relu, sgd, softmaxLoss, type Value } from '../../lib/index.js';
 import { lower, type Goal } from '../../lib/lower.js';
-import { optimize as optimizeFor, type Passes } from '../../lib/passes/index.js';
+import { CPU, GPU, optimize as optimizeFor, type Passes, type Target } from '../../lib/passes/index.js';
 import type { Program } from '../../lib/program.js';
 
 const net = graph({ data: input([3, 8, 8]) }, ({ data }) => {
@@ -85,5 +85,26 @@ describe('passes', () => {
     const { prologue, steps } = optimizeFor(program, { passes: 'all', precision: 'float32' });
     assert.deepEqual(prologue, []);
     assert.equal(steps[0]!.kernel, 'conv2d');
+  });
+
+  it('look for what is not finite before the commit, all at once where that costs less', () => {
+    const trained = graph({ data: input([6]), label: input([]) }, ({ data, label }) => ({
+      loss: softmaxLoss(dense(relu(dense(data, { units: 4 })), { units: 2 }), label),
+    }));
+    const update = { solver: sgd({ rate: 1 }), part: 'whole' } as const;
+    const { program } = lower(trained, { ...goal([trained.outputs.loss]), phase: 'train', update });
+    const looks = (target: Target): string[] =>
+      kernels(optimizeFor(program, { passes: 'all', precision: 'float32', target }));
+    const ending = (list: readonly string[]): readonly string[] => list.slice(list.indexOf('dense_dgrad'));
+    assert.deepEqual(ending(looks(CPU)), [
+      ...['dense_dgrad', 'dense_wgrad', 'non_finite_product', 'non_finite'],
+      ...['relu_grad', 'dense_wgrad', 'non_finite_product', 'non_finite'],
+      ...['sgd', 'sgd', 'sgd', 'sgd'],
+    ]);
+    assert.deepEqual(ending(looks(GPU)), [
+      ...['dense_dgrad', 'dense_wgrad', 'relu_grad', 'dense_wgrad'],
+      ...['non_finite', 'non_finite_product', 'non_finite', 'non_finite_product', 'non_finite'],
+      ...['sgd', 'sgd', 'sgd', 'sgd'],
+    ]);
   });
 });
