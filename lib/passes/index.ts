@@ -2,7 +2,7 @@ import type { Program } from '../program.js';
 import { fillChannels } from './fill.js';
 import { checkFinite } from './finite.js';
 import { fuseRelu } from './fuse.js';
-import { fuseLrnPool } from './fuse-lrn.js';
+import { fuseWindows } from './fuse-windows.js';
 import { storeAsHalves } from './halves.js';
 import { keepPrepared } from './keep.js';
 import { putChannelsLast } from './layout.js';
@@ -39,7 +39,6 @@ export function optimize(program: Program, settings: Settings, finite = false): 
 function rewrite(program: Program, precision: Precision, target: Target): Program {
   const has = (kernel: string): boolean => target.kernels.has(kernel);
   let fast = fuseRelu(program);
-  if (has('lrn_maxPool')) fast = fuseLrnPool(fast);
   if (has('conv2d_winograd_shallow')) fast = useShallow(fast);
   if (has('conv2d_winograd')) fast = useWinograd(fast);
   if (has('dense_int8') && precision === 'int8') fast = storeAsInt8(fast);
@@ -48,6 +47,7 @@ function rewrite(program: Program, precision: Precision, target: Target): Progra
   if (target.halves && (precision === 'bfloat16' || precision === 'float16'))
     fast = storeAsHalves(fast, precision, target.halves);
   if (target.layouts) fast = putChannelsLast(fast, target.layouts);
+  fast = fuseWindows(fast, target);
   if (has('conv2d_rows')) fast = useRows(fast);
   if (has('conv2d_packed')) fast = packFilters(fast);
   return keepPrepared(fast, target.updates);
