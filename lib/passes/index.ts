@@ -2,7 +2,7 @@ import type { Program } from '../program.js';
 import { fillChannels } from './fill.js';
 import { checkFinite } from './finite.js';
 import { fuseRelu } from './fuse.js';
-import { fuseLrnPool } from './fuse-lrn.js';
+import { fuseWindows } from './fuse-windows.js';
 import { storeAsHalves } from './halves.js';
 import { keepPrepared } from './keep.js';
 import { putChannelsLast } from './layout.js';
@@ -39,7 +39,6 @@ export function optimize(program: Program, settings: Settings, finite = false): 
 function rewrite(program: Program, precision: Precision, target: Target): Program {
   const has = (kernel: string): boolean => target.kernels.has(kernel);
   let fast = fuseRelu(program);
-  if (has('lrn_maxPool')) fast = fuseLrnPool(fast);
   if (has('conv2d_winograd_shallow')) fast = useShallow(fast);
   if (has('conv2d_winograd')) fast = useWinograd(fast);
   if (has('dense_int8') && precision === 'int8') fast = storeAsInt8(fast);
@@ -49,6 +48,7 @@ function rewrite(program: Program, precision: Precision, target: Target): Progra
     fast = storeAsHalves(fast, precision, target.halves);
   if (target.layouts && precision !== 'float32')
     fast = putChannelsLast(fast, target.layouts, precision === 'tf32' ? ['f32'] : ['bf16', 'f16']);
+  fast = fuseWindows(fast, target);
   if (has('conv2d_rows')) fast = useRows(fast);
   if (has('conv2d_packed')) fast = packFilters(fast);
   return keepPrepared(fast, target.updates);

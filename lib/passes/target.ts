@@ -1,4 +1,5 @@
 import type { DType } from '../program.js';
+import { inPixels, inPlanes, type LrnPool } from './lrn-pool.js';
 
 /** What a device can do beyond the kernels that every device has: passes read this, and never ask which device it is. */
 export interface Target {
@@ -8,6 +9,8 @@ export interface Target {
   readonly halves?: ReadonlyMap<string, HalfSlots>;
   /** Kernels that take images with channels last; absent where none does. The others have conversions around them. */
   readonly layouts?: ReadonlyMap<string, Layouts>;
+  /** Normalisations with the max pooling behind them that are one kernel; absent where none are. */
+  readonly lrnPool?: LrnPool;
   /** Absent where no kernel writes copies. */
   readonly updates?: Updates;
   /** Kernels whose calls cost less one behind the other. */
@@ -53,6 +56,7 @@ export const CPU: Target = {
     'non_finite_product',
     ...['winograd_filters', 'conv2d_winograd', 'conv2d_winograd_dgrad', 'conv2d_winograd_wgrad'],
   ]),
+  lrnPool: inPlanes,
 };
 
 const product = (gradient: boolean, weights: readonly DType[]): HalfSlots => ({
@@ -83,7 +87,12 @@ const BOTH_WAYS = ['sum', 'dropout', 'concat', 'slice'];
  * their elements.
  */
 export const GPU: Target = {
-  kernels: new Set(['convert', 'non_finite_product']),
+  kernels: new Set([
+    ...['convert', 'non_finite_product'],
+    ...['lrn_maxPool', 'lrn_maxPool_grad'],
+    ...['averagePool_relu_grad', 'lrn_relu_grad', 'maxPool_relu_grad'],
+  ]),
+  lrnPool: inPixels,
   halves: new Map<string, HalfSlots>([
     ...CONVOLUTIONS.flatMap((name): [string, HalfSlots][] => [
       [name, product(false, FILTERS)],

@@ -19,8 +19,6 @@
   X(dense_bf16_dgrad, DenseBf16Dgrad)                          \
   X(dense_bf16_wgrad, DenseBf16Wgrad)                          \
   X(dense_int8, DenseInt8)                                     \
-  X(lrn_maxPool, LrnMaxPool)                                   \
-  X(lrn_maxPool_grad, LrnMaxPoolGrad)                          \
   X(non_finite_product, NonFiniteProduct)                      \
   X(to_bf16, ToBf16)                                           \
   X(to_int8, ToInt8)                                           \

@@ -2,6 +2,9 @@
 
 /// Kernels that only a GPU has: X(kernel name, type). No op asks for them; passes put them between others (see
 /// lib/passes/target.ts).
-#define CORTADO_GPU_KERNELS(X) \
-  X(convert, Convert)          \
+#define CORTADO_GPU_KERNELS(X)                  \
+  X(averagePool_relu_grad, AveragePoolReluGrad) \
+  X(convert, Convert)                           \
+  X(lrn_relu_grad, LrnReluGrad)                 \
+  X(maxPool_relu_grad, MaxPoolReluGrad)         \
   X(non_finite_product, NonFinite)

@@ -44,16 +44,18 @@ struct SlopeTerms {
 };
 
 /// dx = dy s^-beta - 2 factor beta x * (sum of the terms over the window). s again, which is sooner computed than
-/// fetched.
+/// fetched. With `relu`, behind the ReLU that made x.
 template <class Window, class T, class V>
 struct Slope {
   SlopeTerms<Window, T, V> of;
   T* dx;
+  bool relu;
   __device__ void operator()(typename Window::Index i) const {
     const Window& window = of.window;
     const float direct = widen(of.dy[i]) * scale_of(window, of.x, i).power;
-    const float slope = -2 * window.factor * window.beta * widen(of.x[i]);
-    dx[i] = narrow<T>(direct + slope * window.over(i, [this](auto j) { return of.terms[j]; }));
+    const float x = widen(of.x[i]), slope = -2 * window.factor * window.beta * x;
+    const float all = direct + slope * window.over(i, [this](auto j) { return of.terms[j]; });
+    dx[i] = narrow<T>(relu ? rectified(all, x) : all);
   }
 };
 
@@ -63,10 +65,11 @@ void normalize(const Launch& launch, int64_t n, const T* x, T* y, const Window& 
 }
 /// The terms, as many, are in scratch memory.
 template <class Window, class T, class V>
-void normalize_gradient(const Launch& launch, int64_t n, const T* dy, const V* x, T* dx, const Window& window) {
+void normalize_gradient(const Launch& launch, int64_t n, const T* dy, const V* x, T* dx, const Window& window,
+                        bool relu = false) {
   const SlopeTerms<Window, T, V> terms{dy, x, static_cast<float*>(launch.scratch), window};
   for_each<typename Window::Index>(launch, n, terms);
-  for_each<typename Window::Index>(launch, n, Slope<Window, T, V>{terms, dx});
+  for_each<typename Window::Index>(launch, n, Slope<Window, T, V>{terms, dx, relu});
 }
 
 template <class T, class Five>
@@ -92,6 +95,7 @@ struct SlopeFive {
   const V* x;
   T* dx;
   Five five;
+  bool relu;
   __device__ void operator()(typename Five::Index i) const {
     constexpr int kEach = Five::kEach;
     const auto place = five.place(i);
@@ -109,6 +113,7 @@ struct SlopeFive {
     for (int j = 0; j < kEach; ++j) {
       const float sum = term[j] + term[j + 1] + term[j + 2] + term[j + 3] + term[j + 4];
       run.v[j] = fmaf(five.slope * v[j + 4], sum, direct[j + 2]);
+      if (relu) run.v[j] = rectified(run.v[j], v[j + 4]);
     }
     five.store(dx, place, run);
   }
@@ -204,23 +209,29 @@ struct NormalizationGrad : TakesAlike {
   size_t terms() const { return static_cast<size_t>(n) * sizeof(float); }
 };
 
-template <class T, class V>
-struct LrnGradOf : NormalizationGrad<T, V, Across> {
-  explicit LrnGradOf(Prepare& step) : NormalizationGrad<T, V, Across>(step) {
-    if (!takes_five(this->extents)) step.scratch(this->terms());
-  }
-  void run(const Launch& launch) const {
-    const Across& e = this->extents;
-    with_index(most_of(e), [&](auto index) {
-      using I = decltype(index);
-      if (!takes_five(e)) return normalize_gradient(launch, this->n, this->dy, this->x, this->dx, AcrossChannels<I>(e));
-      with_five<I, kBackward>(e, [&](const auto& five) {
-        for_each<I>(launch, five.threads(e), SlopeFive{this->dy, this->x, this->dx, five});
+/// With kRelu, that of the ReLU that made x too.
+template <bool kRelu>
+struct LrnGradBy {
+  template <class T, class V>
+  struct Of : NormalizationGrad<T, V, Across> {
+    explicit Of(Prepare& step) : NormalizationGrad<T, V, Across>(step) {
+      if (!takes_five(this->extents)) step.scratch(this->terms());
+    }
+    void run(const Launch& launch) const {
+      const Across& e = this->extents;
+      with_index(most_of(e), [&](auto index) {
+        using I = decltype(index);
+        if (!takes_five(e))
+          return normalize_gradient(launch, this->n, this->dy, this->x, this->dx, AcrossChannels<I>(e), kRelu);
+        with_five<I, kBackward>(e, [&](const auto& five) {
+          for_each<I>(launch, five.threads(e), SlopeFive{this->dy, this->x, this->dx, five, kRelu});
+        });
       });
-    });
-  }
+    }
+  };
 };
-using LrnGrad = Stored<LrnGradOf>;
+using LrnGrad = Stored<LrnGradBy<false>::Of>;
+using LrnReluGrad = Stored<LrnGradBy<true>::Of>;
 
 template <class T, class V>
 struct LrnWithinGradOf : NormalizationGrad<T, V, Within> {
@@ -236,5 +247,6 @@ using LrnWithinGrad = Stored<LrnWithinGradOf>;
 }  // namespace
 
 CORTADO_LRN_KERNELS(CORTADO_DEFINE_KERNEL)
+CORTADO_DEFINE_KERNEL(lrn_relu_grad, LrnReluGrad)
 
 }  // namespace cortado::cuda

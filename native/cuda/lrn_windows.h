@@ -12,10 +12,21 @@ struct Scaled {
   float power, inverse;
 };
 
+/// To the last digit or the one before it; a GPU has an instruction for that, and needs a dozen for the last.
+__device__ inline float square_root(float x) {
+#if defined(__CUDA_ARCH__)
+  float root;
+  asm("sqrt.approx.f32 %0, %1;" : "=f"(root) : "f"(x));
+  return root;
+#else
+  return sqrtf(x);
+#endif
+}
+
 __device__ inline Scaled scaled(float s, float beta) {
   if (beta == 0.75f) {
     const float root = rsqrtf(s);
-    return {root * sqrtf(root), root * root};
+    return {root * square_root(root), root * root};
   }
   if (beta == 0.5f) {
     const float root = rsqrtf(s);
@@ -87,24 +98,32 @@ struct WithinChannel {
   }
 };
 
-/// Windows of five channels with beta 3/4, as AlexNet's and GoogLeNet's are: a thread takes kRun channels of a pixel,
-/// of which it reads each once, and has nothing to write but the result. Where channels are last it reads and writes
-/// whole lanes of them.
+/// Windows of five channels with beta 3/4, as AlexNet's and GoogLeNet's are.
+struct Five {
+  float factor, k, slope;
+
+  explicit Five(const Across& e) : factor(e.factor), k(e.k), slope(-2 * e.factor * e.beta) {}
+  /// Of the third of five channels.
+  __device__ Scaled scale(const float* five) const {
+    float sum = 0;
+    CORTADO_UNROLL(5)
+    for (int j = 0; j < 5; ++j) sum = fmaf(five[j], five[j], sum);
+    return scaled(fmaf(factor, sum, k), 0.75f);
+  }
+};
+
+/// A thread takes kRun channels of a pixel, of which it reads each once, and has nothing to write but the result. Where
+/// channels are last it reads and writes whole lanes of them.
 template <class I, int kRun, bool kLast>
-struct FiveChannels {
+struct FiveChannels : Five {
   using Index = I;
   static constexpr int kEach = kRun;
   static_assert(!kLast || kEach == kLanes);
   Grid<I> grid;  // images or pixels, kEach channels, what lies between them
   I channels;
-  float factor, k, slope;
 
   explicit FiveChannels(const Across& e)
-      : grid(count(e.channels), e.stride),
-        channels(static_cast<I>(e.channels)),
-        factor(e.factor),
-        k(e.k),
-        slope(-2 * e.factor * e.beta) {}
+      : Five(e), grid(count(e.channels), e.stride), channels(static_cast<I>(e.channels)) {}
   static int64_t count(int64_t channels) { return (channels + kEach - 1) / kEach; }
   static int64_t threads(const Across& e) { return e.images * count(e.channels) * e.pixels; }
 
@@ -149,13 +168,6 @@ struct FiveChannels {
         if (has(place, j)) to[place.at + j * grid.columns] = narrow<T>(run.v[j]);
       }
     }
-  }
-  /// Of the third of five channels.
-  __device__ Scaled scale(const float* five) const {
-    float sum = 0;
-    CORTADO_UNROLL(5)
-    for (int j = 0; j < 5; ++j) sum = fmaf(five[j], five[j], sum);
-    return scaled(fmaf(factor, sum, k), 0.75f);
   }
 };
 

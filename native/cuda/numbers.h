@@ -40,6 +40,9 @@ __device__ inline T narrow(float x) {
   }
 }
 
+/// A gradient on its way back through a ReLU that made `y`.
+__device__ inline float rectified(float d, float y) { return y > 0.0f ? d : 0.0f; }
+
 inline bool is_number(DType type) { return type == DType::f32 || type == DType::bf16 || type == DType::f16; }
 /// The type of a tensor that may hold any numbers: for checks that name one.
 inline DType number_type(const Tensor& tensor) { return is_number(tensor.dtype) ? tensor.dtype : DType::f32; }

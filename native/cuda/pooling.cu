@@ -7,7 +7,7 @@ namespace cortado::cuda {
 
 namespace {
 
-/// A maximum and where it is: the first in row-major order wins, a NaN loses to every number.
+/// A maximum and where it is.
 template <class T, class Windows>
 struct Largest {
   using I = typename Windows::Index;
@@ -22,26 +22,15 @@ struct Largest {
     const Cell<I> cell = windows.out.cell(i);
     const auto rows = windows.rows.span(cell.row), columns = windows.columns.span(cell.column);
     const I kernel = windows.columns.kernel;
-    Lanes<N> best;
-    int32_t winner[N];
-    for (int j = 0; j < N; ++j) {
-      best.v[j] = -HUGE_VALF;
-      winner[j] = static_cast<int32_t>(rows.first * kernel + columns.first);
-    }
-    windows.each_tap(cell, [&](I element, I tap) {
-      const Lanes<N> v = load_lanes<N>(x + element * N);
-      for (int j = 0; j < N; ++j) {
-        if (!(v.v[j] > best.v[j])) continue;
-        best.v[j] = v.v[j];
-        winner[j] = static_cast<int32_t>(tap);
-      }
-    });
-    if (y) store_lanes<N>(y + i * N, best);
-    if (code.data) code.set(i, winner);
+    Best<N> best(static_cast<int32_t>(rows.first * kernel + columns.first));
+    windows.each_tap(cell,
+                     [&](I element, I tap) { best.meet(load_lanes<N>(x + element * N), static_cast<int32_t>(tap)); });
+    if (y) store_lanes<N>(y + i * N, best.value);
+    if (code.data) code.set(i, best.winner);
     if (!mask) return;
     Lanes<N> pixel;
     for (int j = 0; j < N; ++j) {
-      const I row = rows.start + winner[j] / kernel, column = columns.start + winner[j] % kernel;
+      const I row = rows.start + best.winner[j] / kernel, column = columns.start + best.winner[j] % kernel;
       pixel.v[j] = static_cast<float>(row * windows.columns.size + column);
     }
     store_lanes<N>(mask + i * N, pixel);
@@ -124,12 +113,13 @@ struct AveragePoolOf : TakesAlike {
 using AveragePool = Stored<AveragePoolOf>;
 
 /// The gradient of a pooling: every pixel gathers from the outputs whose windows cover it share(output, row and column
-/// of the tap, windows' rows and columns), added to its sums.
-template <class T, class Windows, class Share>
+/// of the tap, windows' rows and columns), added to its sums; where a ReLU made the pixels, y, behind that too.
+template <class T, class V, class Windows, class Share>
 struct Gather {
   using I = typename Windows::Index;
   static constexpr int N = Windows::kEach;
   T* dx;
+  const V* y;
   Share share;
   Windows windows;
 
@@ -143,6 +133,10 @@ struct Gather {
       const I tap = (cell.row + rows.pad - oh * rows.stride) * columns.kernel + cell.column + columns.pad;
       for (I ow = first; ow < last; ++ow)
         share(windows, line + ow * windows.out.channels, tap - ow * columns.stride, oh, ow, sums);
+    }
+    if (y) {
+      const Lanes<N> sign = load_lanes<N>(y + i * N);
+      for (int j = 0; j < N; ++j) sums.v[j] = rectified(sums.v[j], sign.v[j]);
     }
     store_lanes<N>(dx + i * N, sums);
   }
@@ -176,43 +170,66 @@ struct ShareOfMean {
   }
 };
 
-template <class T, class Share>
-void gather(const Launch& launch, const Pooling& shape, T* dx, const Share& share) {
-  with_windows(shape, [&](const auto& windows) { for_windows(launch, shape.inputs(), Gather{dx, share, windows}); });
+template <class T, class V, class Share>
+void gather(const Launch& launch, const Pooling& shape, T* dx, const V* y, const Share& share) {
+  with_windows(shape, [&](const auto& windows) { for_windows(launch, shape.inputs(), Gather{dx, y, share, windows}); });
 }
 
-/// dy, code (n, c, oh, ow) -> dx (n, c, h, w).
-template <class T, class>
-struct MaxPoolGradOf : TakesAlike {
-  ShareOfMax<T> share;
-  T* dx;
-  Pooling shape;
+/// What a ReLU made, behind the inputs of the gradient that it has part in.
+template <class V>
+const V* rectified_by(Prepare& step, int at) {
+  step.expect(holds(step.in(at), step.out(0).size(), kType<V>), "what the ReLU made");
+  return numbers<V>(step.in(at));
+}
 
-  explicit MaxPoolGradOf(Prepare& step)
-      : share{numbers<T>(step.in(0)), Codes(step.in(1))},
-        dx(numbers_to<T>(step.out(0))),
-        shape(step, PoolShape::of_max_gradient(step, kType<T>)) {}
-  void run(const Launch& launch) const { gather(launch, shape, dx, share); }
+/// dy, code (n, c, oh, ow) -> dx (n, c, h, w); with kRelu also y (n, c, h, w), whose ReLU's gradient it is too.
+template <bool kRelu>
+struct MaxPoolGradBy {
+  template <class T, class V>
+  struct Of : TakesAlike {
+    ShareOfMax<T> share;
+    const V* y = nullptr;
+    T* dx;
+    Pooling shape;
+
+    explicit Of(Prepare& step)
+        : share{numbers<T>(step.in(0)), Codes(step.in(1))},
+          dx(numbers_to<T>(step.out(0))),
+          shape(step, PoolShape::of_max_gradient(step, kType<T>)) {
+      if constexpr (kRelu) y = rectified_by<V>(step, 2);
+    }
+    void run(const Launch& launch) const { gather(launch, shape, dx, y, share); }
+  };
 };
-using MaxPoolGrad = Stored<MaxPoolGradOf>;
+using MaxPoolGrad = Stored<MaxPoolGradBy<false>::Of>;
+using MaxPoolReluGrad = Stored<MaxPoolGradBy<true>::Of>;
 
-/// dy -> dx.
-template <class T, class>
-struct AveragePoolGradOf : TakesAlike {
-  ShareOfMean<T> share;
-  T* dx;
-  Pooling shape;
+/// dy -> dx; with kRelu also y, whose ReLU's gradient it is too.
+template <bool kRelu>
+struct AveragePoolGradBy {
+  template <class T, class V>
+  struct Of : TakesAlike {
+    ShareOfMean<T> share;
+    const V* y = nullptr;
+    T* dx;
+    Pooling shape;
 
-  explicit AveragePoolGradOf(Prepare& step)
-      : share{numbers<T>(step.in(0))},
-        dx(numbers_to<T>(step.out(0))),
-        shape(step, PoolShape::of_gradient(step, kType<T>)) {}
-  void run(const Launch& launch) const { gather(launch, shape, dx, share); }
+    explicit Of(Prepare& step)
+        : share{numbers<T>(step.in(0))},
+          dx(numbers_to<T>(step.out(0))),
+          shape(step, PoolShape::of_gradient(step, kType<T>)) {
+      if constexpr (kRelu) y = rectified_by<V>(step, 1);
+    }
+    void run(const Launch& launch) const { gather(launch, shape, dx, y, share); }
+  };
 };
-using AveragePoolGrad = Stored<AveragePoolGradOf>;
+using AveragePoolGrad = Stored<AveragePoolGradBy<false>::Of>;
+using AveragePoolReluGrad = Stored<AveragePoolGradBy<true>::Of>;
 
 }  // namespace
 
 CORTADO_POOL_KERNELS(CORTADO_DEFINE_KERNEL)
+CORTADO_DEFINE_KERNEL(maxPool_relu_grad, MaxPoolReluGrad)
+CORTADO_DEFINE_KERNEL(averagePool_relu_grad, AveragePoolReluGrad)
 
 }  // namespace cortado::cuda

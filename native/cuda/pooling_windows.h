@@ -98,6 +98,28 @@ void for_windows(const Launch& launch, int64_t n, const K& k) {
   for_each<typename K::I>(launch, n / K::N, k);
 }
 
+/// The maximum of a window whose taps are met in row-major order, and which tap it is: the first one wins, a NaN loses
+/// to every number.
+template <int N>
+struct Best {
+  Lanes<N> value;
+  int32_t winner[N];
+
+  __device__ explicit Best(int32_t first) {
+    for (int j = 0; j < N; ++j) {
+      value.v[j] = -HUGE_VALF;
+      winner[j] = first;
+    }
+  }
+  __device__ void meet(const Lanes<N>& v, int32_t tap) {
+    for (int j = 0; j < N; ++j) {
+      if (!(v.v[j] > value.v[j])) continue;
+      value.v[j] = v.v[j];
+      winner[j] = tap;
+    }
+  }
+};
+
 /// A code of the position within a window, as bytes or, for windows of more than 256 taps, as i32.
 struct Codes {
   void* data;

@@ -118,6 +118,11 @@
   X(averagePool, AveragePool)   \
   X(averagePool_grad, AveragePoolGrad)
 
+/// Both in one pass.
+#define CORTADO_LRN_POOL_KERNELS(X) \
+  X(lrn_maxPool, LrnMaxPool)        \
+  X(lrn_maxPool_grad, LrnMaxPoolGrad)
+
 /// Scores of classes.
 #define CORTADO_CLASS_KERNELS(X)       \
   X(accuracy, Accuracy)                \
@@ -153,5 +158,6 @@
   CORTADO_CHANNEL_KERNELS(X)     \
   CORTADO_LRN_KERNELS(X)         \
   CORTADO_POOL_KERNELS(X)        \
+  CORTADO_LRN_POOL_KERNELS(X)    \
   CORTADO_CLASS_KERNELS(X)       \
   CORTADO_LOSS_KERNELS(X)

@@ -19,7 +19,7 @@ const built = existsSync(join(dirname(addonPath()), 'cortado_cuda_sim.so'));
 const NET = `
   import { compile, conv2d, dense, dropout, graph, input, lrn, maxPool, relu, sgd, softmaxLoss } from ${JSON.stringify(lib)};
   const net = graph({ data: input([3, 12, 12]), label: input([]) }, ({ data, label }) => {
-    const a = maxPool(lrn(relu(conv2d(data, { name: 'conv', filters: 8, kernel: 3 })), { localSize: 3 }), { kernel: 2, stride: 2 });
+    const a = maxPool(lrn(relu(conv2d(data, { name: 'conv', filters: 8, kernel: 3 })), { localSize: 5 }), { kernel: 3, stride: 2 });
     const scores = dense(dropout(a, { ratio: 0.3 }), { name: 'ip', units: 5 });
     return { loss: softmaxLoss(scores, label) };
   });
