@@ -1,7 +1,6 @@
 // Conversion as a step of its own.
 #include "convert.h"
 
-#include "list.h"
 #include "table.h"
 
 namespace cortado::cuda {
@@ -27,6 +26,6 @@ struct Convert : TakesAny {
 
 }  // namespace
 
-CORTADO_GPU_KERNELS(CORTADO_DEFINE_KERNEL)
+CORTADO_DEFINE_KERNEL(convert, Convert)
 
 }  // namespace cortado::cuda

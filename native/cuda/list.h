@@ -2,4 +2,7 @@
 
 /// Kernels that only a GPU has: X(kernel name, type). No op asks for them; passes put them between others (see
 /// lib/passes/target.ts).
-#define CORTADO_GPU_KERNELS(X) X(convert, Convert)
+#define CORTADO_GPU_KERNELS(X)    \
+  X(convert, Convert)             \
+  X(depth_to_space, DepthToSpace) \
+  X(space_to_depth, SpaceToDepth)
