@@ -1,4 +1,5 @@
 import type { Program } from '../program.js';
+import { spaceToDepth } from './depth.js';
 import { fillChannels } from './fill.js';
 import { checkFinite } from './finite.js';
 import { fuseRelu } from './fuse.js';
@@ -15,7 +16,7 @@ import { CPU, PLAIN, type Target } from './target.js';
 import { useWinograd } from './winograd.js';
 
 export { CPU_PRECISIONS, type Precision } from './precision.js';
-export { CPU, GPU, type HalfSlots, type Layouts, type Target, type Updates } from './target.js';
+export { CPU, GPU, type Depth, type HalfSlots, type Layouts, type Target, type Updates } from './target.js';
 export { placeInArena, placeKept, roundUp, sizeOf, type Layout } from './memory.js';
 
 /** `none` leaves every step as the ops wrote it: the oracle that the other passes are tested against. */
@@ -43,6 +44,8 @@ function rewrite(program: Program, precision: Precision, target: Target): Progra
   if (has('conv2d_winograd')) fast = useWinograd(fast);
   if (has('dense_int8') && precision === 'int8') fast = storeAsInt8(fast);
   if (has('dense_bf16') && precision !== 'float32') fast = multiplyAsBf16(fast);
+  const depth = target.depth?.get(precision);
+  if (depth) fast = spaceToDepth(fast, depth);
   if (target.layouts && precision === 'bfloat16') fast = fillChannels(fast);
   if (target.halves && (precision === 'bfloat16' || precision === 'float16'))
     fast = storeAsHalves(fast, precision, target.halves);

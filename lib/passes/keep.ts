@@ -11,14 +11,19 @@ export function keepPrepared(program: Program, updates?: Updates): Program {
   const root = (ref: Ref): Ref => refs[rootOf(program.views, ref.id)]!;
   const results = new Set(program.results.map(({ id }) => rootOf(program.views, id)));
   const writers = writersOf(program);
-  const copies = new Map<Step, Ref[]>();
+  const copies = new Map<Step, Step[]>();
   const lasts = (ref: Ref | undefined): boolean =>
     !ref || (['state', 'kept'].includes(root(ref).place.kind) && !writers.has(root(ref).id));
   /** The step that can write the copy that `step` makes of a parameter. */
   const updateBy = ({ kernel, inputs: [from], outputs: [to] }: Step): Step | undefined => {
     const [update, ...others] = (from && writers.get(root(from).id)) ?? [];
     if (!update || others.length > 0 || !updates?.kernels.has(update.kernel)) return undefined;
-    if (kernel !== 'convert' || update.outputs[0]?.id !== from!.id || to!.dtype === 'f32') return undefined;
+    if (
+      (kernel !== 'convert' && kernel !== 'space_to_depth') ||
+      update.outputs[0]?.id !== from!.id ||
+      to!.dtype === 'f32'
+    )
+      return undefined;
     return (copies.get(update)?.length ?? 0) < updates.copies ? update : undefined;
   };
   const prologue: Step[] = [];
@@ -28,7 +33,7 @@ export function keepPrepared(program: Program, updates?: Updates): Program {
     if (!step.inputs.every(lasts)) {
       const update = updateBy(step);
       if (!update) return true;
-      copies.set(update, [...(copies.get(update) ?? []), step.outputs[0]!]);
+      copies.set(update, [...(copies.get(update) ?? []), step]);
       writers.set(root(step.outputs[0]!).id, [update]);
     }
     for (const ref of step.outputs) if (ref) refs[root(ref).id] = { ...root(ref), place: { kind: 'kept' } };
@@ -38,8 +43,19 @@ export function keepPrepared(program: Program, updates?: Updates): Program {
   return {
     ...program,
     refs,
-    steps: steps.map((step) => ({ ...step, outputs: [...step.outputs, ...(copies.get(step) ?? [])] })),
+    steps: steps.map((step) => withCopies(step, copies.get(step) ?? [])),
     prologue: [...program.prologue, ...prologue],
+  };
+}
+
+/** An update that also writes what other steps make of its parameter. */
+function withCopies(update: Step, copies: readonly Step[]): Step {
+  if (copies.length === 0) return update;
+  const blocks = copies.flatMap(({ attributes: { blockH = 1, blockW = 1 } }) => [blockH as number, blockW as number]);
+  return {
+    ...update,
+    outputs: [...update.outputs, ...copies.map((step) => step.outputs[0])],
+    attributes: { ...update.attributes, blocks },
   };
 }
 

@@ -1,5 +1,6 @@
 import type { DType } from '../program.js';
 import { inPixels, inPlanes, type LrnPool } from './lrn-pool.js';
+import type { Precision } from './precision.js';
 
 /** What a device can do beyond the kernels that every device has: passes read this, and never ask which device it is. */
 export interface Target {
@@ -11,13 +12,26 @@ export interface Target {
   readonly layouts?: ReadonlyMap<string, Layouts>;
   /** Normalisations with the max pooling behind them that are one kernel; absent where none are. */
   readonly lrnPool?: LrnPool;
+  /** Precisions in which pixels become channels where that is less to multiply, and how; absent where they never do. */
+  readonly depth?: ReadonlyMap<Precision, Depth>;
   /** Absent where no kernel writes copies. */
   readonly updates?: Updates;
   /** Kernels whose calls cost less one behind the other. */
   readonly together?: ReadonlySet<string>;
 }
 
-/** Kernels that change a parameter, their first output, and write as their last ones up to `copies` of what `convert` makes of it. */
+/** How convolutions take images and filters whose pixels have become channels (depth.ts). */
+export interface Depth {
+  readonly dtype: DType;
+  readonly channelsLast: boolean;
+  /** So many channels are read at once: others are filled up with zeros. */
+  readonly together: number;
+}
+
+/**
+ * Kernels that change a parameter, their first output, and write as their last ones up to `copies` of what `convert` or
+ * `space_to_depth` makes of it, of which their attribute `blocks` says how many taps (height, width) are channels of one.
+ */
 export interface Updates {
   readonly kernels: ReadonlySet<string>;
   readonly copies: number;
@@ -82,13 +96,17 @@ const WEIGHTS = ['bf16', 'f16'] as const satisfies readonly DType[];
 /** What joins tensors, cuts them or drops elements, both ways. */
 const BOTH_WAYS = ['sum', 'dropout', 'concat', 'slice'];
 
+/** Steps of this folder's own, which take a tensor as it is. */
+const CONVERSIONS = ['convert', 'space_to_depth', 'depth_to_space'];
+
 /**
  * native/cuda/list.h; native/cuda/stored.h: kernels by the types of their tensors; kLayouts of each: kernels by the order of
  * their elements.
  */
 export const GPU: Target = {
   kernels: new Set([
-    ...['convert', 'non_finite_product'],
+    ...CONVERSIONS,
+    'non_finite_product',
     ...['lrn_maxPool', 'lrn_maxPool_grad'],
     ...['averagePool_relu_grad', 'lrn_relu_grad', 'maxPool_relu_grad'],
   ]),
@@ -110,18 +128,26 @@ export const GPU: Target = {
     ['maxPool', { ...each(false), outputs: [0] }],
     ['maxPool_grad', each(true)],
     ...BOTH_WAYS.map((name): [string, HalfSlots] => [name, each(false)]),
-    ['convert', { inputs: [0], outputs: [], gradient: false, product: true }],
+    ...CONVERSIONS.map((name): [string, HalfSlots] => [
+      name,
+      { inputs: [0], outputs: [], gradient: false, product: true },
+    ]),
   ]),
   layouts: new Map<string, Layouts>([
     ...CONVOLUTIONS.flatMap((name) => [name, `${name}_dgrad`, `${name}_wgrad`]).map((name): [string, Layouts] => [
       name,
       'convolution',
     ]),
-    ['convert', 'any'],
+    ...CONVERSIONS.map((name): [string, Layouts] => [name, 'any']),
     ...[...FUNCTIONS.filter((name) => name !== 'crop'), 'maxPool']
       .flatMap((name) => [name, `${name}_grad`])
       .concat(BOTH_WAYS)
       .map((name): [string, Layouts] => [name, 'alike']),
+  ]),
+  depth: new Map<Precision, Depth>([
+    ['bfloat16', { dtype: 'bf16', channelsLast: true, together: 8 }],
+    // Brought to where sums fit, in the convolution, as all images are: native/cuda/half_scales.h.
+    ['float16', { dtype: 'f32', channelsLast: true, together: 8 }],
   ]),
   // native/cuda/solvers.cu.
   updates: {

@@ -13,20 +13,26 @@ namespace cortado::cuda {
 
 namespace {
 
-/// A copy of a parameter in 16 bits, for products; that of filters may have their channels last, with zeros for more of
-/// them behind, which are there already.
+/// A copy of a parameter in 16 bits, for products; that of filters may have their channels last, those of a block of
+/// taps one behind the other (depth.cu), with zeros for more of them behind, which are there already.
 class Copy {
  public:
   Copy() = default;
-  Copy(Prepare& step, const Tensor& of, const Tensor& to) : to_(to.data), type_(to.dtype) {
+  Copy(Prepare& step, const Tensor& of, const Tensor& to, const double (&block)[2]) : to_(to.data), type_(to.dtype) {
     step.expect(type_ == DType::bf16 || type_ == DType::f16, "a copy in 16 bits");
     step.expect(to.channels_last || to.size() == of.size(), "a copy of all weights");
     if (!to.channels_last) return;
-    channels_ = of.dim[1];
-    filled_ = to.dim[1];
-    pixels_ = of.count(2, 4);
-    step.expect(of.dim[0] == to.dim[0] && channels_ <= filled_ && to.size() == of.dim[0] * filled_ * pixels_,
-                "a copy of the same filters");
+    constexpr int64_t kMost = int64_t{1} << 30;
+    step.expect(of.rank == 4 && of.size() > 0 && of.count(1, 4) < kMost, "a copy of filters");
+    step.expect(block[0] >= 1 && block[1] >= 1 && block[0] * block[1] * of.dim[1] <= to.dim[1] && to.dim[1] < kMost,
+                "a channel for every tap of a block");
+    channels_ = static_cast<int>(of.dim[1]);
+    filled_ = static_cast<int>(to.dim[1]);
+    rows_ = static_cast<int>(of.dim[2]);
+    columns_ = static_cast<int>(of.dim[3]);
+    block_h_ = static_cast<int>(block[0]);
+    block_w_ = static_cast<int>(block[1]);
+    step.expect(of.dim[0] == to.dim[0] && to.dim[2] == down() && to.dim[3] == across(), "a copy of the same filters");
   }
 
   /// Elements of pack q of n.
@@ -41,21 +47,34 @@ class Copy {
     T v[4];
   };
 
+  /// Blocks that filters have.
+  __host__ __device__ int down() const { return (rows_ + block_h_ - 1) / block_h_; }
+  __host__ __device__ int across() const { return (columns_ + block_w_ - 1) / block_w_; }
+
   template <class T>
   __device__ void put_as(int64_t q, int64_t n, const Pack<float>& pack) const {
     T* const to = static_cast<T*>(to_);
-    if (pixels_ == 0 && 4 * q + 4 <= n) {
+    if (filled_ == 0 && 4 * q + 4 <= n) {
       Four<T> four;
       for (int j = 0; j < 4; ++j) four.v[j] = narrow<T>(pack.v[j]);
       reinterpret_cast<Four<T>*>(to)[q] = four;
       return;
     }
-    const int64_t pixels = pixels_ == 0 ? 1 : pixels_;
-    int64_t pixel = 4 * q % pixels, channel = 4 * q / pixels % channels_, outer = 4 * q / pixels / channels_;
+    if (filled_ == 0) {
+      for (int j = 0; j < 4 && 4 * q + j < n; ++j) to[4 * q + j] = narrow<T>(pack.v[j]);
+      return;
+    }
+    int64_t outer = 4 * q / (channels_ * rows_ * columns_);
+    const auto inner = static_cast<int>(4 * q - outer * (channels_ * rows_ * columns_));
+    int x = inner % columns_, y = inner / columns_ % rows_, channel = inner / columns_ / rows_;
     for (int j = 0; j < 4 && 4 * q + j < n; ++j) {
-      to[(outer * pixels + pixel) * filled_ + channel] = narrow<T>(pack.v[j]);
-      if (++pixel < pixels) continue;
-      pixel = 0;
+      const int row = y / block_h_, column = x / block_w_;
+      const int deep = (channel * block_h_ + y - row * block_h_) * block_w_ + x - column * block_w_;
+      to[((outer * down() + row) * across() + column) * filled_ + deep] = narrow<T>(pack.v[j]);
+      if (++x < columns_) continue;
+      x = 0;
+      if (++y < rows_) continue;
+      y = 0;
       if (++channel < channels_) continue;
       channel = 0;
       ++outer;
@@ -63,12 +82,14 @@ class Copy {
   }
 
   void* to_ = nullptr;
-  int64_t channels_ = 1, filled_ = 1, pixels_ = 0;  // where channels are last
-  DType type_ = DType::f32;                         // of none
+  int channels_ = 0, filled_ = 0, rows_ = 0, columns_ = 0;  // where channels are last
+  int block_h_ = 1, block_w_ = 1;
+  DType type_ = DType::f32;  // of none
 };
 
 /// Inputs gradient, pace (3), clip factor (1, may be absent), parameter, slots; outputs parameter and slots, which are
-/// the same tensors in a training step, then copies of the parameter.
+/// the same tensors in a training step, then copies of the parameter, of which the attribute `blocks` says how many
+/// taps (height, width) are channels of one.
 template <class Rule>
 struct Update : TakesAny {
   static constexpr int kFirst = 3;  // input of the parameter; the slots follow
@@ -90,7 +111,10 @@ struct Update : TakesAny {
       step.expect(holds(step.in(kFirst + i), n) && holds(step.out(i), n), "a parameter and its history of one size");
     }
     step.expect(step.outputs() <= kTensors + kCopies, "two copies at most");
-    for (int i = kTensors; i < step.outputs(); ++i) copies[i - kTensors] = Copy(step, step.out(0), step.out(i));
+    double blocks[kCopies][2] = {};
+    const int made = step.outputs() - kTensors, given = made > 0 ? step.list("blocks", blocks[0], 2 * kCopies) : 0;
+    step.expect(given == 2 * (made > 0 ? made : 0), "the extents of a block for every copy");
+    for (int i = 0; i < made; ++i) copies[i] = Copy(step, step.out(0), step.out(kTensors + i), blocks[i]);
   }
 
   void run(const Launch& launch) const { for_each(launch, packs_of<float>(n), *this); }

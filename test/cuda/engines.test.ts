@@ -20,6 +20,7 @@ import {
 } from '../../lib/index.js';
 import { CUDNN } from '../../lib/libraries.js';
 import { lower } from '../../lib/lower.js';
+import { GPU, optimize } from '../../lib/passes/index.js';
 
 const root = join(import.meta.dirname, '..', '..');
 
@@ -68,11 +69,12 @@ const GPUS = {
   },
 };
 
-/** Every convolution of a net at that batch size, as a line of what engines.cpp reads. */
+/** Every convolution of a net at that batch size, as it is and as passes make it, as a line of what engines.cpp reads. */
 function convolutions(net: Graph, batch: number): string[] {
   const fetch = net.values.filter(({ source }) => typeof source === 'object' && 'node' in source);
   const { program } = lower(net, { batch, phase: 'test', fetch, gradients: [], seeds: [] });
-  return program.steps
+  const rewritten = optimize(program, { passes: 'all', precision: 'bfloat16', target: GPU });
+  return [...program.steps, ...rewritten.steps]
     .filter(({ kernel }) => kernel === 'conv2d')
     .map(({ inputs: [x, weight], outputs: [y], attributes: a }) => {
       const [images, , ...image] = x!.shape;

@@ -144,6 +144,38 @@ async function between(
   return { y: outputs.y, gradients };
 }
 
+/** Images by their pixels, a block's and all blocks': whole ones, cut ones, more channels than they have, fewer pixels. */
+const IN_BLOCKS = [
+  { channels: 3, extent: [9, 11], block: [4, 4], pad: 0, deep: 48, blocks: [3, 3], dtype: 'bf16', channelsLast: true },
+  { channels: 3, extent: [9, 11], block: [2, 3], pad: 1, deep: 24, blocks: [5, 4], dtype: 'f32', channelsLast: false },
+  { channels: 3, extent: [9, 10], block: [2, 2], pad: 3, deep: 16, blocks: [8, 8], dtype: 'bf16', channelsLast: true },
+  { channels: 1, extent: [5, 7], block: [3, 3], pad: 1, deep: 9, blocks: [2, 3], dtype: 'f16', channelsLast: true },
+  { channels: 4, extent: [7, 5], block: [1, 2], pad: 0, deep: 8, blocks: [7, 2], dtype: 'f32', channelsLast: true },
+] as const;
+
+/** First layers, and what is unlike them: extents that the stride does not divide, taps fewer than the stride. */
+const STRIDED: readonly {
+  readonly name: string;
+  readonly channels: number;
+  readonly extent: readonly [number, number];
+  readonly kernel: number | readonly [number, number];
+  readonly stride: number | readonly [number, number];
+  readonly pad?: number;
+  readonly filters?: number;
+}[] = [
+  { name: "AlexNet's", channels: 3, extent: [23, 27], kernel: 11, stride: 4 },
+  { name: "torchvision's AlexNet's", channels: 3, extent: [20, 24], kernel: 11, stride: 4, pad: 2 },
+  { name: "a ResNet's", channels: 3, extent: [16, 15], kernel: 7, stride: 2, pad: 3 },
+  { name: "SqueezeNet's", channels: 3, extent: [14, 13], kernel: 3, stride: 2, filters: 12 },
+  { name: 'patches', channels: 3, extent: [16, 8], kernel: 4, stride: 4 },
+  { name: 'a stride of 3', channels: 3, extent: [13, 14], kernel: 5, stride: 3, pad: 1 },
+  { name: 'two strides', channels: 3, extent: [13, 14], kernel: [5, 6], stride: [2, 4], pad: 2 },
+  { name: 'two strides, of which one is none', channels: 2, extent: [9, 14], kernel: [3, 8], stride: [1, 4] },
+  { name: 'taps fewer than the stride', channels: 1, extent: [12, 11], kernel: [2, 9], stride: [3, 2] },
+  { name: 'one channel', channels: 1, extent: [23, 23], kernel: 11, stride: 4 },
+  { name: 'four channels', channels: 4, extent: [19, 19], kernel: 7, stride: 4, pad: 1 },
+];
+
 describe('tensors of 16 bits', function () {
   this.timeout(600_000);
   before(function () {
@@ -324,6 +356,125 @@ describe('tensors of 16 bits', function () {
     memory.dispose();
   });
 
+  it('of images have pixels that become channels, and go back', async () => {
+    const memory = allocate(1 << 16, (await openDevice('cuda-sim')).native);
+    for (const { channels, extent, block, pad, deep, blocks, dtype, channelsLast } of IN_BLOCKS) {
+      const [[h, w], [bh, bw], [rows, columns]] = [extent, block, blocks];
+      const pads = { padH: pad, padW: pad };
+      const attributes = { blockH: bh, blockW: bw };
+      let end = 0;
+      const images = (type: 'f32' | 'bf16' | 'f16', last: boolean, ...shape: number[]) => {
+        const tensor = { memory: 0, offset: end, shape, dtype: type, channelsLast: last };
+        end += Math.ceil((count(shape) * 4) / 64) * 64;
+        return tensor;
+      };
+      const flat = [2, channels, h, w];
+      const tensors = [
+        images('f32', false, ...flat),
+        images(dtype, channelsLast, 2, deep, rows, columns),
+        images('f32', false, 2, deep, rows, columns),
+        images('f32', false, ...flat),
+        images('bf16', true, ...flat),
+        images(dtype, channelsLast, 2, deep, rows, columns),
+        images('f32', false, 2, deep, rows, columns),
+      ];
+      const call = (kernel: string, from: number, to: number, given = {}) => {
+        return { kernel, label: 'step', inputs: [from], outputs: [to], attributes: given };
+      };
+      const steps = [
+        call('space_to_depth', 0, 1, { ...attributes, ...pads }),
+        call('convert', 1, 2),
+        call('convert', 0, 4),
+        call('space_to_depth', 4, 5, { ...attributes, ...pads }),
+        call('convert', 5, 6),
+        ...(h + pad <= rows * bh && w + pad <= columns * bw
+          ? [call('depth_to_space', 1, 3, { ...attributes, ...pads })]
+          : [call('convert', 0, 3)]),
+      ];
+      const x = tensorOf(flat, (i) => (i % 100) + 1);
+      memory.write(0, x.data, 0, x.data.length);
+      const plan = await prepare({ memories: [memory], tensors, steps, threads: 1 });
+      const [got, back, other] = (await plan.run([2, 3, 6], false))!.results;
+      plan.dispose();
+      const want = tensorOf([2, deep, rows, columns], (i) => {
+        const [column, row, channel] = [
+          i % columns,
+          Math.floor(i / columns) % rows,
+          Math.floor(i / columns / rows) % deep,
+        ];
+        const c = Math.floor(channel / bh / bw);
+        const [y, px] = [row * bh + (Math.floor(channel / bw) % bh) - pad, column * bw + (channel % bw) - pad];
+        const image = Math.floor(i / columns / rows / deep);
+        const inside = c < channels && y >= 0 && y < h && px >= 0 && px < w;
+        return inside ? x.data[((image * channels + c) * h + y) * w + px]! : 0;
+      });
+      assert.deepEqual(got, want.data);
+      assert.deepEqual(other, want.data);
+      assert.deepEqual(back, x.data);
+    }
+    memory.dispose();
+  });
+
+  it('of images whose pixels do not fit into blocks are refused', async () => {
+    const memory = allocate(1 << 12, (await openDevice('cuda-sim')).native);
+    const plan = async (
+      kernel: string,
+      [from, to]: readonly (readonly number[])[],
+      [blockH, blockW, padH, padW]: readonly number[],
+    ): Promise<void> => {
+      const tensors = [from!, to!].map((shape, i) => {
+        return { memory: 0, offset: 2048 * i, shape, dtype: 'f32' as const, channelsLast: false };
+      });
+      const attributes = { blockH: blockH!, blockW: blockW!, padH: padH!, padW: padW! };
+      const steps = [{ kernel, label: 'step', inputs: [0], outputs: [1], attributes }];
+      (await prepare({ memories: [memory], tensors, steps, threads: 1 })).dispose();
+    };
+    const [images, blocks] = [
+      [1, 3, 5, 5],
+      [1, 16, 3, 3],
+    ];
+    await plan('space_to_depth', [images, blocks], [2, 2, 0, 0]);
+    await plan('depth_to_space', [blocks, images], [2, 2, 1, 1]);
+    await assert.rejects(plan('space_to_depth', [images, blocks], [3, 2, 0, 0]), /a channel for every pixel/);
+    await assert.rejects(plan('space_to_depth', [images, blocks], [2 ** 30, 2 ** 30, 0, 0]), /a channel for every/);
+    await assert.rejects(plan('space_to_depth', [images, blocks], [0, 2, 0, 0]), /a channel for every pixel/);
+    await assert.rejects(plan('space_to_depth', [images, blocks], [2, 2, -1, 0]), /padding within the blocks/);
+    await assert.rejects(plan('space_to_depth', [images, blocks], [2, 2, 0, 7]), /padding within the blocks/);
+    await assert.rejects(plan('space_to_depth', [images, [2, 16, 3, 3]], [2, 2, 0, 0]), /as many images/);
+    await assert.rejects(plan('depth_to_space', [blocks, images], [2, 2, 2, 0]), /a block for every pixel/);
+    memory.dispose();
+  });
+
+  for (const { name, channels, extent, kernel, stride, pad = 0, filters = 8 } of STRIDED) {
+    it(`go through a convolution with a stride whose pixels become channels: ${name}`, async () => {
+      const net = graph({ x: input([channels, ...extent]) }, ({ x }) => ({
+        y: conv2d(x, { name: 'conv', filters, kernel, stride, pad }),
+      }));
+      const [weight] = net.parameters;
+      // What either type holds exactly, so that nothing but the stored results is rounded.
+      const eighths = (shape: Shape, seed: number): Tensor => {
+        const { data } = noise(shape, seed, 4);
+        return tensorOf(shape, (i) => Math.round(data[i]! * 8) / 8);
+      };
+      const weights = { 'conv.weight': eighths(weight!.shape, 1), 'conv.bias': eighths([filters], 2) };
+      const shape = [2, channels, ...extent];
+      const from = { conv: eighths([2, ...net.outputs.y.shape.slice(1)], 4).data };
+      const of = ['x', 'conv.weight', 'conv.bias'];
+      const answers = async (device: string, precision: 'float32' | Halves): Promise<Tensor[]> => {
+        await using model = await compile(net, { device, precision, batch: 2, weights });
+        const { outputs, gradients } = await model.backward({ x: eighths(shape, 3).data }, { of, from });
+        return [outputs.y, ...of.map((value) => gradients[value]!)];
+      };
+      const want = await answers('cpu', 'float32');
+      for (const precision of ['bfloat16', 'float16'] as const) {
+        const got = await answers('cuda-sim', precision);
+        want.forEach(({ data }, i) =>
+          assertClose(got[i]!.data, data, `${precision}: ${['y', ...of][i]}`, 2 * ROUNDING[precision]),
+        );
+      }
+    });
+  }
+
   it('are rounded indeed', async () => {
     const [want, got] = await Promise.all([
       between(OPS.sigmoid!, 'cpu', 'float32'),
@@ -364,7 +515,7 @@ describe('tensors of 16 bits', function () {
     assert.ok(whole.losses.at(-1)! < 0.5 * whole.losses[0]!, whole.losses.join());
     for (const precision of ['bfloat16', 'float16'] as const) {
       const half = await train('cuda-sim', precision);
-      assert.ok(half.bytes < 0.9 * bytes, `${half.bytes} of ${bytes} bytes`);
+      assert.ok(half.bytes < 0.95 * bytes, `${half.bytes} of ${bytes} bytes`);
       assert.ok(half.losses.at(-1)! < 0.5 * half.losses[0]!, `${precision}: ${half.losses.join()}`);
       half.losses.slice(0, 5).forEach((loss, i) => {
         assert.ok(Math.abs(loss - whole.losses[i]!) < 0.05, `${precision}: step ${i}: ${loss}, ${whole.losses[i]}`);
@@ -374,11 +525,12 @@ describe('tensors of 16 bits', function () {
   });
 
   /**
-   * Convolutions whose filters have channels last, filled up and not, a weight of an odd number of elements; each product
+   * Convolutions whose filters have channels last, taps that are channels, filled up and not, a weight of an odd number of elements; each product
    * reads its copy.
    */
-  const copied = graph({ data: input([3, 5, 5]), label: input([]) }, ({ data, label }) => {
-    const conv1 = relu(conv2d(data, { name: 'conv1', filters: 12, kernel: 2 }));
+  const copied = graph({ data: input([3, 11, 10]), label: input([]) }, ({ data, label }) => {
+    const conv0 = relu(conv2d(data, { name: 'conv0', filters: 5, kernel: 3, stride: 2 }));
+    const conv1 = relu(conv2d(conv0, { name: 'conv1', filters: 12, kernel: 2 }));
     const conv2 = conv2d(conv1, { name: 'conv2', filters: 16, kernel: 2 });
     const conv3 = conv2d(conv2, { name: 'conv3', filters: 8, kernel: 2, groups: 2 });
     const hidden = relu(dense(conv3, { name: 'ip1', units: 9 }));
@@ -396,7 +548,7 @@ describe('tensors of 16 bits', function () {
 
   for (const [name, solver] of Object.entries(solvers)) {
     it(`that ${name} writes beside the weights are what is made of the weights`, async () => {
-      const inputs = { data: noise([3, 3, 5, 5], 1).data, label: labels(3, 3).data };
+      const inputs = { data: noise([3, 3, 11, 10], 1).data, label: labels(3, 3).data };
       const follow = async (precision: Halves, again: boolean): Promise<unknown> => {
         await using model = await compile(copied, { device: 'cuda-sim', precision, batch: 3, seed: 3, solver });
         const losses = [];

@@ -146,8 +146,8 @@ describe('16 bits between layers', () => {
       return placeInArena(program).bytes;
     };
     const [whole, bfloat16, float16] = [bytes('float32'), bytes('bfloat16'), bytes('float16')];
-    // In float16 the picture's channels of zeros are in memory of the convolution's.
-    assert.ok(float16 <= bfloat16 && bfloat16 < 0.75 * whole, `${float16} and ${bfloat16} of ${whole} bytes`);
+    // In float16 the pixels that are channels wait in float32 for a scale.
+    assert.ok(bfloat16 <= float16 && float16 < 0.75 * whole, `${float16} and ${bfloat16} of ${whole} bytes`);
   });
 
   it('are not where passes are none, nor in other precisions', () => {

@@ -10,6 +10,7 @@ import {
   relu,
   sgd,
   softmax,
+  softmaxLoss,
   type Graph,
 } from '../../lib/index.js';
 import { lower, type Goal } from '../../lib/lower.js';
@@ -66,9 +67,7 @@ describe('channels last between layers', () => {
       const program = programOf(net, training(net, 128), precision);
       assert.deepEqual(
         program.steps.filter(reorders).map(({ label }) => label),
-        precision === 'float16'
-          ? ['fc6.convert', 'pool5.grad.convert']
-          : ['conv1.convert', 'fc6.convert', 'pool5.grad.convert', 'conv1.wgrad.convert'],
+        ['fc6.convert', 'pool5.grad.convert'],
       );
       for (const label of ['conv2', 'pool2', 'conv4', 'relu3.grad', 'norm1.grad', 'pool5.grad', 'conv2.dgrad']) {
         const { inputs, outputs } = stepOf(program, label);
@@ -84,7 +83,12 @@ describe('channels last between layers', () => {
 
   it('have channels of zeros where pictures have three, once for the convolution and its filter gradient', () => {
     const shapes = (refs: readonly (Ref | undefined)[]): unknown => refs.map((ref) => ref?.shape[1]);
-    const program = programOf(net, training(net, 128), 'bfloat16');
+    const few = graph({ data: input([3, 9, 9]), label: input([]) }, ({ data, label }) => {
+      const conv1 = conv2d(data, { name: 'conv1', filters: 96, kernel: 3 });
+      const conv2 = conv2d(conv1, { name: 'conv2', filters: 8, kernel: 3 });
+      return { loss: softmaxLoss(dense(conv2, { name: 'ip', units: 5 }), label, { name: 'loss' }) };
+    });
+    const program = programOf(few, training(few, 128), 'bfloat16');
     const [conv, wgrad] = [stepOf(program, 'conv1'), stepOf(program, 'conv1.wgrad')];
     assert.deepEqual(
       [orders(conv.inputs), shapes(conv.inputs)],
@@ -105,7 +109,7 @@ describe('channels last between layers', () => {
     assert.deepEqual(stepOf(program, 'conv1.weight.update').outputs[2], conv.inputs[1]);
     // Groups are theirs to fill up, and in float16 filters and pictures have scales of their own.
     for (const [of, precision] of [
-      [alexnet({ classes: 10 }), 'float16'],
+      [few, 'float16'],
       [
         graph({ x: input([6, 9, 9]) }, ({ x }) => ({
           y: conv2d(x, { name: 'conv1', filters: 8, kernel: 3, groups: 2 }),
@@ -113,7 +117,7 @@ describe('channels last between layers', () => {
         'bfloat16',
       ],
     ] as const) {
-      const goal: Goal = { batch: 2, phase: 'test', fetch: [of.values.at(-1)!], gradients: [], seeds: [] };
+      const goal: Goal = { batch: 2, phase: 'test', fetch: [of.value('conv1')], gradients: [], seeds: [] };
       const [x] = stepOf(programOf(of, goal, precision), 'conv1').inputs;
       assert.equal(x!.place.kind, 'input');
     }
