@@ -1,10 +1,13 @@
 // Inner products of rows. This is the place where an algorithm is chosen for a shape: cuBLASLt's where it has one, our
 // own otherwise.
+#include <optional>
+
 #include "../kernels/products.h"
 #include "bias.h"
 #include "convert.h"
 #include "device.h"
 #include "product.h"
+#include "row_product.h"
 #include "table.h"
 #include "vendor/vendor.h"
 
@@ -109,14 +112,25 @@ DenseShape shape_of(Prepare& step, const Tensor& x, const Tensor& y, const Tenso
 /// y = x w^T + bias, rectified if relu. In: x, weight, bias (units) or absent. Out: y (rows, units). Axes of x before
 /// `axis` are rows, the others inputs.
 struct Dense {
+  Tensor x, weight, y;
   DenseShape s;
-  MatrixProduct product;
+  Epilogue epilogue;
+  std::optional<MatrixProduct> product;  // of more rows than one
 
   explicit Dense(Prepare& step)
-      : s(shape_of(step, step.in(0), step.out(0), required(step, step.in(1), "a weight"), step.in(2))),
-        product(step, step.in(0), step.in(1), step.out(0),
-                {s.rows, s.units, s.inputs, {step.in(2).f32(), step.integer("relu") != 0}}, true, !s.transpose) {}
-  void run(const Launch& launch) const { product.run(launch); }
+      : x(step.in(0)),
+        weight(required(step, step.in(1), "a weight")),
+        y(step.out(0)),
+        s(shape_of(step, x, y, weight, step.in(2))),
+        epilogue{step.in(2).f32(), step.integer("relu") != 0} {
+    if (s.transpose || !fits_row_product(s.rows, s.inputs))
+      product.emplace(step, x, weight, y, Matrices<true, true>{s.rows, s.units, s.inputs, epilogue}, true,
+                      !s.transpose);
+  }
+  void run(const Launch& launch) const {
+    if (product) return product->run(launch);
+    multiply_row(launch, x, weight, y, s.units, s.inputs, epilogue);
+  }
 };
 
 /// dx = dy w. In: dy (rows, units), weight. Out: dx.

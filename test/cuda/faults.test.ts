@@ -15,12 +15,15 @@ const device = process.env.CORTADO_DEVICE ?? 'cpu';
 const lib = pathToFileURL(join(import.meta.dirname, '..', '..', 'lib', 'index.ts')).href;
 const nvcc = process.env.CUDACXX ?? '/usr/local/cuda/bin/nvcc';
 
-/** A library that writes to memory that is not there when it is loaded: what no kernel of ours does. */
+/** An addon that writes to the GPU's memory where there is none when it is loaded: what no kernel of ours does. */
 const STRAY = `
+  #include <stdio.h>
   __global__ void stray(int* p) { *p = 1; }
-  __attribute__((constructor)) static void run() {
+  extern "C" __attribute__((visibility("default"))) void* napi_register_module_v1(void*, void*) {
     stray<<<1, 1>>>(reinterpret_cast<int*>(16));
-    cudaDeviceSynchronize();
+    printf("%s\\n", cudaGetErrorName(cudaDeviceSynchronize()));
+    fflush(stdout);
+    return nullptr;
   }`;
 
 describe('a real GPU', function () {
@@ -44,7 +47,7 @@ describe('a real GPU', function () {
     if (!existsSync(nvcc)) return this.skip();
     const folder = mkdtempSync(join(tmpdir(), 'cortado-stray-'));
     try {
-      const [source, stray] = [join(folder, 'stray.cu'), join(folder, 'stray.so')];
+      const [source, stray] = [join(folder, 'stray.cu'), join(folder, 'stray.node')];
       writeFileSync(source, STRAY);
       execFileSync(nvcc, ['-shared', '-Xcompiler=-fPIC', '-arch=native', '-o', stray, source]);
       const code = `
@@ -53,7 +56,7 @@ describe('a real GPU', function () {
         const model = await compile(net, { device: ${JSON.stringify(device)} });
         const x = Float32Array.of(1, 2, 3);
         await model.forward({ x });
-        try { process.dlopen({ exports: {} }, ${JSON.stringify(stray)}); } catch {}
+        process.dlopen({ exports: {} }, ${JSON.stringify(stray)});
         const say = (e) => console.log(e.code + ' ' + e.message);
         await model.forward({ x }).catch(say);
         await compile(net, { device: ${JSON.stringify(device)} }).then((m) => m.forward({ x })).catch(say);
@@ -62,8 +65,9 @@ describe('a real GPU', function () {
       const run = spawnSync(process.execPath, [...typescript, '--input-type=module', '-e', code], { encoding: 'utf8' });
       assert.equal(run.status, 0, `${run.signal} ${run.stderr}`);
       const lines = run.stdout.trim().split('\n');
-      assert.equal(lines.length, 3, run.stdout);
-      for (const line of lines.slice(0, 2)) assert.match(line, /^DEVICE .*the GPU is lost to this process/);
+      assert.equal(lines.length, 4, run.stdout);
+      assert.equal(lines[0], 'cudaErrorIllegalAddress');
+      for (const line of lines.slice(1, 3)) assert.match(line, /^DEVICE .*the GPU is lost to this process/);
     } finally {
       rmSync(folder, { recursive: true });
     }
