@@ -1,9 +1,9 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Device } from './device.js';
-import { DeviceTensor } from './device-inputs.js';
+import { DeviceInputs, DeviceTensor } from './device-inputs.js';
 import { GraphError, ShapeError, UsageError } from './errors.js';
 import type { Graph, Value } from './graph.js';
-import { rethrow, type NativeImages, type NativeMemory } from './native.js';
+import { rethrow, type NativeCopy, type NativeImages, type NativeMemory } from './native.js';
 import { checkImages, isImages, type Images } from './pixels.js';
 import { count, format, same, type Shape } from './shape.js';
 import type { Tensor, TensorData } from './tensor.js';
@@ -186,6 +186,28 @@ export async function stage(memory: NativeMemory, offset: number, { data, shape,
     if (start > 0) await setImmediate();
     rethrow(() => memory.write(offset + 4 * start, data, start, Math.min(elements, start + CHUNK)));
   }
+}
+
+/** Copies inputs to memory of their own on a device. @throws as `stage` @throws {OutOfMemoryError} */
+export async function stageApart(device: Device, feeds: ReadonlyMap<Value, Checked>): Promise<DeviceInputs> {
+  const shapes = [...feeds].map(([{ name }, { shape }]) => [name, shape] as const);
+  const inputs = new DeviceInputs(device, Object.fromEntries(shapes));
+  try {
+    for (const [{ name }, feed] of feeds) {
+      const { memory, offset } = inputs.tensors[name]!.place();
+      await stage(memory, offset, feed);
+    }
+    return inputs;
+  } catch (error) {
+    inputs.dispose();
+    throw error;
+  }
+}
+
+/** What brings an input that lies on the device to its place. @throws {DisposedError} */
+export function copyOf({ tensor, shape }: Resident, to: NativeMemory, toOffset: number): NativeCopy {
+  const { memory, offset } = tensor.place();
+  return { from: memory, fromOffset: offset, to, toOffset, bytes: 4 * count(shape) };
 }
 
 async function stageImages(

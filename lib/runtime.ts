@@ -1,6 +1,6 @@
-import { DeviceInputs } from './device-inputs.js';
+import type { DeviceInputs } from './device-inputs.js';
 import { DisposedError, GraphError } from './errors.js';
-import { stage, type Checked, type Resident } from './feed.js';
+import { copyOf, stage, stageApart, type Checked, type Resident } from './feed.js';
 import type { Graph, Value } from './graph.js';
 import type { Goal } from './lower.js';
 import {
@@ -16,7 +16,6 @@ import { sizeOf } from './passes/index.js';
 import { Plan, type PlanSettings } from './plan.js';
 import type { Solver } from './solvers/solver.js';
 import { Training, type Advance, type Part, type SolverState } from './solvers/training.js';
-import { count } from './shape.js';
 import { checkShared, initialPlan, layOutState, readPlan, type StateLayout } from './state.js';
 import type { Tensor } from './tensor.js';
 
@@ -145,18 +144,7 @@ export class Runtime {
   /** Brings inputs to the device, whatever runs there meanwhile. */
   async upload(feeds: ReadonlyMap<Value, Checked>): Promise<DeviceInputs> {
     this.#live();
-    const shapes = [...feeds].map(([{ name }, { shape }]) => [name, shape] as const);
-    const inputs = new DeviceInputs(this.options.device, Object.fromEntries(shapes));
-    try {
-      for (const [{ name }, feed] of feeds) {
-        const { memory, offset } = inputs.tensors[name]!.place();
-        await stage(memory, offset, feed);
-      }
-      return inputs;
-    } catch (error) {
-      inputs.dispose();
-      throw error;
-    }
+    return stageApart(this.options.device, feeds);
   }
 
   /** Stages the inputs, runs the plan and brings its results back. */
@@ -373,9 +361,7 @@ export class Runtime {
 /** What brings inputs that lie on the device to their places in the arena. @throws {DisposedError} */
 function copiesOf(feeds: Call['feeds'], plan: Plan, arena: NativeMemory): NativeCopy[] {
   return [...feeds].flatMap(([value, feed]) => {
-    const toOffset = plan.inputOffset(value.name);
-    if (!('tensor' in feed) || toOffset === undefined) return [];
-    const { memory: from, offset: fromOffset } = feed.tensor.place();
-    return { from, fromOffset, to: arena, toOffset, bytes: 4 * count(feed.shape) };
+    const offset = plan.inputOffset(value.name);
+    return 'tensor' in feed && offset !== undefined ? copyOf(feed, arena, offset) : [];
   });
 }
