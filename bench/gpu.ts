@@ -15,7 +15,7 @@ import type { Precision } from '../lib/passes/index.js';
 import { benchCase, ELEMENTWISE, kernelCases, named, type KernelRow, type NamedCase } from './kernels.js';
 import { benchNet, type NetRow } from './nets.js';
 import { benchPeers, PEERS } from './peers.js';
-import { formatKernels, formatNets } from './report.js';
+import { formatGpuNets, formatKernels } from './report.js';
 import { noise } from './timing.js';
 import { benchUpdate } from './update.js';
 
@@ -135,7 +135,7 @@ function save(finished: boolean): string {
       .map((precision) => [precision, kernels.filter((row) => row.precision === precision)] as const)
       .filter(([, rows]) => rows.length > 0)
       .map(([precision, rows]) => `\n${precision}\n${formatKernels(rows)}`),
-    ...(nets.length > 0 ? [`\n${formatNets(nets, {})}`] : []),
+    ...(nets.length > 0 ? [`\n${formatGpuNets(nets)}`] : []),
     ...skipped.map((line) => `left out: ${line}`),
     ...(finished ? [] : ['cut off here']),
   ].join('\n');
@@ -155,9 +155,12 @@ async function timeKernels(cases: readonly NamedCase[], ceiling: Ceiling): Promi
 async function timeNets(batch: number, precision: Precision): Promise<void> {
   for (const train of batch === 1 ? [false] : [false, true]) {
     const work = train ? 'bvlc/train' : 'bvlc/infer';
-    await take(`${precision}/${work}/b${batch}`, async () => {
-      nets.push(await benchNet({ work, batch, net: alexnet, train, precision }, seconds, undefined, options.device));
-    });
+    // Peers are timed with inputs on the device.
+    for (const inputs of ['device', 'ahead', 'arrays'] as const)
+      await take(`${precision}/${work}/b${batch}/${inputs}`, async () => {
+        const load = { work, batch, net: alexnet, train, precision, inputs };
+        nets.push(await benchNet(load, seconds, undefined, options.device));
+      });
   }
 }
 

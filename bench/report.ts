@@ -55,6 +55,28 @@ export function formatNets(rows: readonly NetRow[], memory: Readonly<Record<stri
   );
 }
 
+const PLACES = { arrays: 'copied by each run', ahead: 'uploaded beside the run before', device: 'on the GPU' } as const;
+
+/** What a name says of the precision, ours (`cortado+bfloat16`) or a peer's (`torch-2.11.0-cuda:compile+bf16`). */
+function precisionOf(who: string): string {
+  const [, found = 'float32'] = /[+:](bf16|bfloat16|tf32|float16)\b/.exec(who) ?? [];
+  return found === 'bf16' ? 'bfloat16' : found;
+}
+
+/** Every workload, and how Cortado's compare with the fastest peer in the same precision whose inputs are where its own are. */
+export function formatGpuNets(rows: readonly NetRow[]): string {
+  const lines = rows.map((r) => {
+    const { who, work, batch, inputs = 'arrays', ms, imagesPerSecond } = r;
+    const [peer] = rows
+      .filter((p) => p.work === work && p.batch === batch && (p.inputs ?? 'arrays') === inputs)
+      .filter((p) => !p.who.startsWith('cortado') && precisionOf(p.who) === precisionOf(who))
+      .sort((a, b) => b.imagesPerSecond - a.imagesPerSecond);
+    const ratio = who.startsWith('cortado') && peer ? `${(imagesPerSecond / peer.imagesPerSecond).toFixed(2)} x` : '';
+    return [work, PLACES[inputs], who, `${batch}`, ms.toFixed(2), imagesPerSecond.toFixed(0), ratio];
+  });
+  return align([['work', 'inputs', 'library', 'batch', 'ms', 'images/s', 'of the fastest peer'], ...lines], 3);
+}
+
 /** Cases of both reports: how many times faster the newer one is. */
 export function compareReports(before: Report, after: Report): string {
   const rows = [

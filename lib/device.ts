@@ -5,6 +5,7 @@ import { CortadoError, DeviceError, type DeviceDetails } from './errors.js';
 import {
   addonPath,
   examineLibrary,
+  info,
   isOpenLibrary,
   openLibrary,
   type NativeDevice,
@@ -133,13 +134,14 @@ function absent(name: string, places: readonly Place[], fix: string): DeviceErro
 /** The simulated GPU has libraries of its own, in its own file. */
 async function optionsOf(name: string, path: string): Promise<NativeOptions> {
   const beside = dirname(addonPath());
+  const { threads } = info();
   if (name === 'cuda-sim') {
     const [cudnn, cublaslt] = [CUDNN, CUBLASLT].map((wanted) => (isOff(wanted) ? [] : [path]));
-    return { cudnn: cudnn!, cublaslt: cublaslt!, plans: process.env.CORTADO_CACHE ? plansFolder() : '' };
+    return { cudnn: cudnn!, cublaslt: cublaslt!, plans: process.env.CORTADO_CACHE ? plansFolder() : '', threads };
   }
   const wheels = await wheelFolders();
   const [cudnn, cublaslt] = [CUDNN, CUBLASLT].map((wanted) => candidates(wanted, beside, wheels));
-  return { cudnn: cudnn!, cublaslt: cublaslt!, plans: plansFolder() };
+  return { cudnn: cudnn!, cublaslt: cublaslt!, plans: plansFolder(), threads };
 }
 
 /** Says of a library that is there and cannot be used why not; one that is not there is not missed. */

@@ -1,7 +1,9 @@
 import { setImmediate } from 'node:timers/promises';
+import type { Device } from './device.js';
+import { DeviceInputs, DeviceTensor } from './device-inputs.js';
 import { GraphError, ShapeError, UsageError } from './errors.js';
 import type { Graph, Value } from './graph.js';
-import { rethrow, type NativeImages, type NativeMemory } from './native.js';
+import { rethrow, type NativeCopy, type NativeImages, type NativeMemory } from './native.js';
 import { checkImages, isImages, type Images } from './pixels.js';
 import { count, format, same, type Shape } from './shape.js';
 import type { Tensor, TensorData } from './tensor.js';
@@ -18,12 +20,12 @@ export type ForeignTensor =
 
 /**
  * What a caller may hand in for one input: numbers alone (their count gives the batch), numbers with a shape, pictures that
- * are normalized on their way, or another library's tensor. Arrays may lie in shared memory; they are copied once, into the
- * model's memory.
+ * are normalized on their way, another library's tensor, or what `upload` has brought to the device. Arrays may lie in shared
+ * memory; they are copied once, into the model's memory.
  */
-export type Feed = TensorData | readonly number[] | Tensor<TensorData> | Images | ForeignTensor;
+export type Feed = TensorData | readonly number[] | Tensor<TensorData> | Images | ForeignTensor | DeviceTensor;
 
-/** A checked input: the numbers and how many images they are. */
+/** Checked numbers and how many images they are. */
 export interface Checked {
   readonly data: TensorData;
   readonly shape: Shape;
@@ -31,13 +33,30 @@ export interface Checked {
   readonly images?: NativeImages | undefined;
 }
 
-/** Checks fed inputs against the graph and each other, and finds the batch. @throws {ShapeError | GraphError} */
+/** A checked input that lies on the device already. */
+export interface Resident {
+  readonly tensor: DeviceTensor;
+  readonly shape: Shape;
+}
+
+/** What a feed holds, before its shape is checked. */
+interface Given {
+  readonly source: Omit<Checked, 'shape'> | Omit<Resident, 'shape'>;
+  readonly length: number;
+  readonly shape: Shape | undefined;
+}
+
+/**
+ * Checks fed inputs against the graph, the device and each other, and finds the batch.
+ * @throws {ShapeError | GraphError | UsageError | DisposedError}
+ */
 export function checkFeeds(
   graph: Graph,
   feeds: Readonly<Record<string, Feed>>,
   most: number,
-): { batch: number; feeds: Map<Value, Checked> } {
-  const checked = new Map<Value, Checked>();
+  device: Device,
+): { batch: number; feeds: Map<Value, Checked | Resident> } {
+  const checked = new Map<Value, Checked | Resident>();
   let batch: number | undefined;
   let from = '';
   for (const [name, feed] of Object.entries(feeds)) {
@@ -46,25 +65,51 @@ export function checkFeeds(
       throw new GraphError(
         `${graph.name}: expected inputs among ${Object.keys(graph.inputs).join(', ')}, got "${name}"`,
       );
-    const images = isPictures(feed) ? checkImages(name, feed) : undefined;
-    const { data, shape } = isPictures(feed) ? feed : dataOf(name, feed);
+    const given = givenBy(name, feed, device);
     if (!graph.inputSpecs[name]!.batched) {
-      checked.set(value, { data: fixed(name, value.shape, data, shape), shape: value.shape, images });
+      checkFixed(name, value.shape, given);
+      checked.set(value, { ...given.source, shape: value.shape });
       continue;
     }
-    const n = imagesIn(name, value.shape.slice(1), data, shape);
+    const n = imagesIn(name, value.shape.slice(1), given);
     if (batch !== undefined && n !== batch)
       throw new ShapeError(`${name}: expected ${batch} rows as in ${from}, got ${n}`);
     if (n > most)
       throw new ShapeError(`${name}: expected at most the ${most} rows that the model was compiled for, got ${n}`);
     [batch, from] = [n, name];
-    checked.set(value, { data, shape: [n, ...value.shape.slice(1)], images });
+    checked.set(value, { ...given.source, shape: [n, ...value.shape.slice(1)] });
   }
   return { batch: batch ?? most, feeds: checked };
 }
 
-/** The numbers of a feed. @throws {UsageError} also for pictures, whose numbers are not what a model would see */
+function givenBy(name: string, feed: Feed, device: Device): Given {
+  if (feed instanceof DeviceTensor) {
+    checkResident(name, feed, device);
+    return { source: { tensor: feed }, length: count(feed.shape), shape: feed.shape };
+  }
+  if (isPictures(feed)) {
+    const { data, shape } = feed;
+    return { source: { data, images: checkImages(name, feed) }, length: data.length, shape };
+  }
+  const { data, shape } = dataOf(name, feed);
+  return { source: { data }, length: data.length, shape };
+}
+
+function checkResident(name: string, tensor: DeviceTensor, device: Device): void {
+  if (tensor.device !== device)
+    throw new UsageError(
+      `${name}: expected a tensor on ${device.name}, as the model is, got one on ${tensor.device.name}: upload it by this model`,
+    );
+  tensor.place();
+}
+
+/**
+ * The numbers of a feed.
+ * @throws {UsageError} also for pictures, whose numbers are not what a model would see, and for what lies on a device
+ */
 export function dataOf(name: string, feed: Feed): { data: TensorData; shape: Shape | undefined } {
+  if (feed instanceof DeviceTensor)
+    throw new UsageError(`${name}: expected numbers, got a tensor that lies on ${feed.device.name}`);
   if (isPictures(feed)) throw new UsageError(`${name}: expected numbers, got pictures to be normalized`);
   if (isData(feed)) return { data: feed, shape: undefined };
   if (isNumbers(feed)) return { data: Float32Array.from(feed), shape: undefined };
@@ -108,21 +153,21 @@ function isData(value: unknown): value is TensorData {
   );
 }
 
-function fixed(name: string, expected: Shape, data: TensorData, shape: Shape | undefined): TensorData {
-  if (shape ? !same(shape, expected) : data.length !== count(expected)) {
-    throw new ShapeError(
-      `${name}: expected shape ${format(expected)}, got ${shape ? format(shape) : `${data.length} elements`}`,
-    );
-  }
-  return data;
+const told = ({ shape, length }: Given): string => (shape ? format(shape) : `${length} elements`);
+
+function checkFixed(name: string, expected: Shape, given: Given): void {
+  const { shape, length } = given;
+  if (shape ? !same(shape, expected) : length !== count(expected))
+    throw new ShapeError(`${name}: expected shape ${format(expected)}, got ${told(given)}`);
 }
 
-function imagesIn(name: string, row: Shape, data: TensorData, shape: Shape | undefined): number {
-  const n = shape ? shape[0]! : data.length / count(row);
+function imagesIn(name: string, row: Shape, given: Given): number {
+  const { shape, length } = given;
+  const n = shape ? shape[0]! : length / count(row);
   const fits = shape ? same(shape.slice(1), row) && n > 0 : Number.isInteger(n) && n > 0;
   if (fits) return n;
   throw new ShapeError(
-    `${name}: expected shape (N, ${row.join(', ')}) or a multiple of ${count(row)} elements, got ${shape ? format(shape) : `${data.length} elements`}`,
+    `${name}: expected shape (N, ${row.join(', ')}) or a multiple of ${count(row)} elements, got ${told(given)}`,
   );
 }
 
@@ -141,6 +186,28 @@ export async function stage(memory: NativeMemory, offset: number, { data, shape,
     if (start > 0) await setImmediate();
     rethrow(() => memory.write(offset + 4 * start, data, start, Math.min(elements, start + CHUNK)));
   }
+}
+
+/** Copies inputs to memory of their own on a device. @throws as `stage` @throws {OutOfMemoryError} */
+export async function stageApart(device: Device, feeds: ReadonlyMap<Value, Checked>): Promise<DeviceInputs> {
+  const shapes = [...feeds].map(([{ name }, { shape }]) => [name, shape] as const);
+  const inputs = new DeviceInputs(device, Object.fromEntries(shapes));
+  try {
+    for (const [{ name }, feed] of feeds) {
+      const { memory, offset } = inputs.tensors[name]!.place();
+      await stage(memory, offset, feed);
+    }
+    return inputs;
+  } catch (error) {
+    inputs.dispose();
+    throw error;
+  }
+}
+
+/** What brings an input that lies on the device to its place. @throws {DisposedError} */
+export function copyOf({ tensor, shape }: Resident, to: NativeMemory, toOffset: number): NativeCopy {
+  const { memory, offset } = tensor.place();
+  return { from: memory, fromOffset: offset, to, toOffset, bytes: 4 * count(shape) };
 }
 
 async function stageImages(

@@ -1,4 +1,5 @@
 export { compile, type CompileOptions } from './compile.js';
+export type { DeviceInputs, DeviceTensor } from './device-inputs.js';
 export type { Device } from './device.js';
 export { toDot } from './dot.js';
 export * from './errors.js';

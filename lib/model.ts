@@ -1,6 +1,7 @@
+import { DeviceInputs } from './device-inputs.js';
 import type { Device } from './device.js';
 import { GraphError, UsageError } from './errors.js';
-import { checkFeeds, dataOf, type Checked, type Feed } from './feed.js';
+import { checkFeeds, dataOf, type Checked, type Feed, type Resident } from './feed.js';
 import type { Graph, Value } from './graph.js';
 import type { Phase } from './program.js';
 import { Runtime, type MemoryUsage, type RuntimeOptions, type StepTime } from './runtime.js';
@@ -55,7 +56,8 @@ export interface StepResult<O extends string> extends BackwardResult<O> {
 
 /**
  * A graph ready to run on a device. Runs are asynchronous, off the event loop, and queued in the order of the calls.
- * Inputs are copied when their run starts: leave their arrays alone until its promise is settled.
+ * Inputs are copied when their run starts: leave their arrays alone until its promise is settled. What many runs are to
+ * read, or the next one while this one computes, `upload` brings to the device first.
  * Make one with `compile`; release it with `dispose()` or `using`.
  */
 export class Model<I extends string = string, O extends string = string> {
@@ -114,12 +116,29 @@ export class Model<I extends string = string, O extends string = string> {
   }
 
   /**
+   * Brings inputs to the device once, for any number of runs: `step(inputs)`, `forward(inputs)`, … then find them there, of
+   * this model and of every other on its device that takes inputs of these shapes. It waits for no run, nor does a run wait
+   * for it: the next batch may come while one is computed with. Leave the arrays alone until the promise is settled.
+   * @throws {ShapeError | GraphError | UsageError | DisposedError | OutOfMemoryError}
+   */
+  async upload<K extends I>(inputs: Readonly<Record<K, Feed>>): Promise<DeviceInputs<K>> {
+    const { feeds } = this.#check(inputs);
+    const numbers = new Map<Value, Checked>();
+    for (const [value, feed] of feeds) {
+      if ('tensor' in feed)
+        throw new UsageError(`${value.name}: expected numbers to upload, got a tensor that is on the device already`);
+      numbers.set(value, feed);
+    }
+    return this.#runtime.upload(numbers);
+  }
+
+  /**
    * Computes the outputs that the given inputs suffice for (or `fetch`). Reading an output that they do not suffice for
    * raises an error that names the missing input.
    * @throws {ShapeError | GraphError | DisposedError | OutOfMemoryError}
    */
-  async forward(
-    inputs: Readonly<Partial<Record<I, Feed>>>,
+  async forward<K extends I>(
+    inputs: Readonly<Partial<Record<I, Feed>>> | DeviceInputs<K>,
     options: RunOptions = {},
   ): Promise<Readonly<Record<O, Tensor>>> {
     const { batch, feeds } = this.#check(inputs);
@@ -140,7 +159,10 @@ export class Model<I extends string = string, O extends string = string> {
    * Computes outputs, losses and the gradients of `of`; nothing else is computed.
    * @throws {ShapeError | GraphError | DisposedError | OutOfMemoryError}
    */
-  async backward(inputs: Readonly<Partial<Record<I, Feed>>>, options: BackwardOptions): Promise<BackwardResult<O>> {
+  async backward<K extends I>(
+    inputs: Readonly<Partial<Record<I, Feed>>> | DeviceInputs<K>,
+    options: BackwardOptions,
+  ): Promise<BackwardResult<O>> {
     const { batch, feeds } = this.#check(inputs);
     const wanted = [...reachable(this.graph, feeds), ...named(this.graph, options.fetch ?? [])];
     const targets = named(this.graph, options.of);
@@ -168,7 +190,7 @@ export class Model<I extends string = string, O extends string = string> {
    * with a solver. A step that is cancelled has not happened.
    * @throws {UsageError | ShapeError | GraphError | DisposedError | OutOfMemoryError}
    */
-  async step(inputs: Readonly<Record<I, Feed>>, options: StepOptions = {}): Promise<StepResult<O>> {
+  async step(inputs: Readonly<Record<I, Feed>> | DeviceInputs<I>, options: StepOptions = {}): Promise<StepResult<O>> {
     const training = this.#training();
     const { batch, feeds } = this.#check(inputs);
     const wanted = [...reachable(this.graph, feeds), ...named(this.graph, options.fetch ?? [])];
@@ -196,8 +218,8 @@ export class Model<I extends string = string, O extends string = string> {
   }
 
   /** One run with every kernel timed: of forward, or with `of` of backward. Results are computed but not brought back. */
-  async profile(
-    inputs: Readonly<Partial<Record<I, Feed>>>,
+  async profile<K extends I>(
+    inputs: Readonly<Partial<Record<I, Feed>>> | DeviceInputs<K>,
     options: RunOptions & Partial<BackwardOptions> = {},
   ): Promise<readonly StepTime[]> {
     const { batch, feeds } = this.#check(inputs);
@@ -293,9 +315,13 @@ export class Model<I extends string = string, O extends string = string> {
     );
   }
 
-  #check(inputs: Readonly<Partial<Record<I, Feed>>>): { batch: number; feeds: Map<Value, Checked> } {
-    const given = Object.entries(inputs).filter(([, feed]) => feed !== undefined) as [string, Feed][];
-    return checkFeeds(this.graph, Object.fromEntries(given), this.batch);
+  #check(inputs: Readonly<Record<string, Feed | undefined>> | DeviceInputs): {
+    batch: number;
+    feeds: Map<Value, Checked | Resident>;
+  } {
+    const all = inputs instanceof DeviceInputs ? inputs.tensors : inputs;
+    const given = Object.entries(all).filter(([, feed]) => feed !== undefined) as [string, Feed][];
+    return checkFeeds(this.graph, Object.fromEntries(given), this.batch, this.device);
   }
 
   #seeds(from: Readonly<Record<string, Feed>>, batch: number): Map<Value, Checked> {

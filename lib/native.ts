@@ -80,6 +80,8 @@ export interface NativeOptions {
   readonly cublaslt: readonly string[];
   /** The folder where plans of these libraries are kept; empty: not at all. */
   readonly plans: string;
+  /** Threads of this machine that may work for the device at once. */
+  readonly threads: number;
 }
 
 /** What the library of a device finds on this machine; versions as CUDA numbers them, 0 where there is none. */
@@ -111,6 +113,15 @@ export interface NativeMemory {
   /** Normalizes pictures [first, last) to byte `offset`. */
   writeImages(offset: number, images: NativeImages, first: number, last: number): void;
   dispose(): void;
+}
+
+/** What a run brings from one memory to another before its first step, both of the plan's device. */
+export interface NativeCopy {
+  readonly from: NativeMemory;
+  readonly fromOffset: number;
+  readonly to: NativeMemory;
+  readonly toOffset: number;
+  readonly bytes: number;
 }
 
 export interface NativePlanSpec {
@@ -152,7 +163,7 @@ export interface NativeResults {
 export interface NativePlan {
   readonly scratchBytes: number;
   /** Gives null when the run was cancelled. */
-  run(outputs: readonly number[], profile: boolean): Promise<NativeResults | null>;
+  run(outputs: readonly number[], profile: boolean, copies?: readonly NativeCopy[]): Promise<NativeResults | null>;
   /** Cancels the latest run between two of its steps. */
   cancel(): void;
   dispose(): void;

@@ -1,8 +1,17 @@
+import type { DeviceInputs } from './device-inputs.js';
 import { DisposedError, GraphError } from './errors.js';
-import { stage, type Checked } from './feed.js';
+import { copyOf, stage, stageApart, type Checked, type Resident } from './feed.js';
 import type { Graph, Value } from './graph.js';
 import type { Goal } from './lower.js';
-import { allocate, prepare, typed, type NativeMemory, type NativePlan, type NativeResults } from './native.js';
+import {
+  allocate,
+  prepare,
+  typed,
+  type NativeCopy,
+  type NativeMemory,
+  type NativePlan,
+  type NativeResults,
+} from './native.js';
 import { sizeOf } from './passes/index.js';
 import { Plan, type PlanSettings } from './plan.js';
 import type { Solver } from './solvers/solver.js';
@@ -43,7 +52,7 @@ export interface StepTime {
 
 /** What one run is given. */
 export interface Call {
-  readonly feeds: ReadonlyMap<Value, Checked>;
+  readonly feeds: ReadonlyMap<Value, Checked | Resident>;
   /** Gradients to start backward from. */
   readonly seeds?: ReadonlyMap<Value, Checked>;
   readonly signal?: AbortSignal | undefined;
@@ -55,6 +64,14 @@ export interface TrainingCall {
   readonly call: Call;
   /** The loss of its results. */
   readonly loss: (results: readonly Tensor[]) => number;
+}
+
+/** How a native plan is run. Default: without copies, results and times. */
+interface Finish {
+  readonly outputs?: readonly number[];
+  readonly profile?: boolean;
+  readonly copies?: readonly NativeCopy[];
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** The memory, the plans and the queue behind a model. */
@@ -114,7 +131,7 @@ export class Runtime {
         const plan = initialPlan(this.#state, this.#stateMemory, memory, this.options.threads);
         const native = await prepare({ ...plan, steps: plan.steps.filter(({ key }) => !names.has(key)) });
         this.#version++;
-        await this.#finish(native, [], false, undefined);
+        await this.#finish(native);
         native.dispose();
         await this.#stageWeights(given);
         this.training?.restore({ iteration: 0, steps: 0 });
@@ -122,6 +139,12 @@ export class Runtime {
         memory.dispose();
       }
     });
+  }
+
+  /** Brings inputs to the device, whatever runs there meanwhile. */
+  async upload(feeds: ReadonlyMap<Value, Checked>): Promise<DeviceInputs> {
+    this.#live();
+    return stageApart(this.options.device, feeds);
   }
 
   /** Stages the inputs, runs the plan and brings its results back. */
@@ -217,7 +240,7 @@ export class Runtime {
   async #read(keys: readonly string[]): Promise<Tensor[]> {
     const native = await prepare(readPlan(this.#state, this.#stateMemory, keys, this.options.threads));
     try {
-      const { results } = await this.#finish(native, [...keys.keys()], false, undefined);
+      const { results } = await this.#finish(native, { outputs: [...keys.keys()] });
       return results.map((data, i) => ({ data, shape: this.#state.entries.get(keys[i]!)!.shape }));
     } finally {
       native.dispose();
@@ -236,7 +259,7 @@ export class Runtime {
     const native = await this.#prepared(plan, arena);
     for (const name of this.#missing(plan, feeds))
       throw new GraphError(`${this.graph.name}: expected input "${name}", which these results need`);
-    for (const [value, feed] of feeds) await this.#stage(arena, plan.inputOffset(value.name), feed);
+    for (const [value, feed] of feeds) if ('data' in feed) await this.#stage(arena, plan.inputOffset(value.name), feed);
     for (const [value, seed] of seeds ?? []) await this.#stage(arena, plan.seedOffset(value), seed);
     this.#live();
     if (plan.randomOffset !== undefined) arena.write(plan.randomOffset, this.#randomState(), 0, 4);
@@ -246,11 +269,12 @@ export class Runtime {
     const owner = this.options.owner ?? this;
     const prologue = plan.outdated(owner.#version);
     if (prologue) {
-      await this.#finish(prologue, [], false, signal);
+      await this.#finish(prologue, { signal });
       plan.refreshed(owner.#version);
     }
     if (plan.changes) owner.#version++;
-    const results = await this.#finish(native, profile ? [] : plan.resultIndices, profile, signal);
+    const outputs = profile ? [] : plan.resultIndices;
+    const results = await this.#finish(native, { outputs, profile, copies: copiesOf(feeds, plan, arena), signal });
     plan.refreshed(owner.#version);
     return results;
   }
@@ -267,11 +291,9 @@ export class Runtime {
 
   async #finish(
     native: NativePlan,
-    outputs: readonly number[],
-    profile: boolean,
-    signal: AbortSignal | undefined,
+    { outputs = [], profile = false, copies = [], signal }: Finish = {},
   ): Promise<NativeResults> {
-    const run = native.run(outputs, profile);
+    const run = native.run(outputs, profile, copies);
     const cancel = (): void => native.cancel();
     this.#cancel = cancel;
     signal?.addEventListener('abort', cancel, { once: true });
@@ -292,7 +314,7 @@ export class Runtime {
     if (offset !== undefined) await stage(arena, offset, feed);
   }
 
-  #missing(plan: Plan, feeds: ReadonlyMap<Value, Checked>): string[] {
+  #missing(plan: Plan, feeds: Call['feeds']): string[] {
     return Object.entries(this.graph.inputs)
       .filter(([name, value]) => !feeds.has(value) && plan.inputOffset(name) !== undefined)
       .map(([name]) => name);
@@ -334,4 +356,12 @@ export class Runtime {
     this.#tail = result.catch(() => undefined);
     return result;
   }
+}
+
+/** What brings inputs that lie on the device to their places in the arena. @throws {DisposedError} */
+function copiesOf(feeds: Call['feeds'], plan: Plan, arena: NativeMemory): NativeCopy[] {
+  return [...feeds].flatMap(([value, feed]) => {
+    const offset = plan.inputOffset(value.name);
+    return 'tensor' in feed && offset !== undefined ? copyOf(feed, arena, offset) : [];
+  });
 }

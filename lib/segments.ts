@@ -1,5 +1,5 @@
 import { UsageError } from './errors.js';
-import { prepare, type NativePlan, type NativePlanSpec, type NativeResults } from './native.js';
+import { prepare, type NativeCopy, type NativePlan, type NativePlanSpec, type NativeResults } from './native.js';
 import type { Script } from './program.js';
 
 type NativeStep = NativePlanSpec['steps'][number];
@@ -55,17 +55,21 @@ class SegmentedPlan implements NativePlan {
     return this.#parts.reduce((sum, { native }) => sum + native.scratchBytes, this.#last.scratchBytes);
   }
 
-  async run(outputs: readonly number[], profile: boolean): Promise<NativeResults | null> {
+  async run(
+    outputs: readonly number[],
+    profile: boolean,
+    copies: readonly NativeCopy[] = [],
+  ): Promise<NativeResults | null> {
     this.#cancelled = false;
     const times: number[] = [];
-    for (const { native, step, script } of this.#parts) {
-      const before = await this.#native(native, step.inputs, profile);
+    for (const [i, { native, step, script }] of this.#parts.entries()) {
+      const before = await this.#native(native, step.inputs, profile, i === 0 ? copies : []);
       if (!before) return null;
       const began = performance.now();
       await this.#script(step, script, before.results);
       times.push(...(before.milliseconds ?? []), performance.now() - began);
     }
-    const last = await this.#native(this.#last, outputs, profile);
+    const last = await this.#native(this.#last, outputs, profile, []);
     if (!last?.milliseconds) return last;
     return { ...last, milliseconds: Float64Array.of(...times, ...last.milliseconds) };
   }
@@ -80,11 +84,11 @@ class SegmentedPlan implements NativePlan {
     this.#last.dispose();
   }
 
-  async #native(native: NativePlan, outputs: readonly number[], profile: boolean): Promise<NativeResults | null> {
+  async #native(native: NativePlan, ...run: Parameters<NativePlan['run']>): Promise<NativeResults | null> {
     if (this.#cancelled) return null;
     this.#running = native;
     try {
-      return await native.run(outputs, profile);
+      return await native.run(...run);
     } finally {
       this.#running = undefined;
     }

@@ -28,7 +28,7 @@ export async function openedLibraries(
 ): Promise<NativeLibrary[] | string> {
   const wheels = await wheelFolders();
   const [cudnn, cublaslt] = [CUDNN, CUBLASLT].map((wanted) => candidates(wanted, dirname(addon), wheels));
-  const options = JSON.stringify({ cudnn, cublaslt, plans: '' });
+  const options = JSON.stringify({ cudnn, cublaslt, plans: '', threads: 1 });
   const run = spawnSync(process.execPath, ['-e', opening, '--', addon, backend, String(index), options], {
     encoding: 'utf8',
     timeout: 60_000,

@@ -71,7 +71,7 @@ export class ServedModel {
     outputs: readonly string[] | undefined,
     signal: AbortSignal,
   ): Promise<Tensors> {
-    const { graph, batch } = this.model;
+    const { graph, batch, device } = this.model;
     const wanted = outputs ?? this.signature.outputs.map(({ name }) => name);
     const missing = this.signature.inputs.find(({ name }) => !Object.hasOwn(inputs, name));
     if (missing) throw new GraphError(`${graph.name}: expected input "${missing.name}"`);
@@ -79,7 +79,7 @@ export class ServedModel {
       if (!this.signature.outputs.some((output) => output.name === name))
         throw new GraphError(`${graph.name}: expected outputs among ${namesOf(this.signature.outputs)}, got "${name}"`);
     }
-    const { batch: rows } = checkFeeds(graph, inputs, this.signature.mergeable ? Infinity : batch);
+    const { batch: rows } = checkFeeds(graph, inputs, this.signature.mergeable ? Infinity : batch, device);
     const data = Object.fromEntries(Object.entries(inputs).map(([name, tensor]) => [name, tensor.data]));
     // Requests that ask for the same in the same types may share a run.
     const types = Object.entries(data).map(([name, array]) => [name, array.constructor.name]);

@@ -58,7 +58,7 @@ std::string text_of(const Napi::Value& value) {
   return value.As<Napi::String>().Utf8Value();
 }
 
-/// { cudnn: string[], cublaslt: string[], plans: string }.
+/// { cudnn: string[], cublaslt: string[], plans: string, threads: number }.
 OpenOptions options_of(const Napi::Value& value) {
   if (!value.IsObject()) fail("INTERNAL", "device: expected options");
   const Napi::Object object = value.As<Napi::Object>();
@@ -69,7 +69,8 @@ OpenOptions options_of(const Napi::Value& value) {
     for (uint32_t i = 0; i < array.Length(); ++i) texts.push_back(text_of(array.Get(i)));
     return texts;
   };
-  return {list("cudnn"), list("cublaslt"), text_of(object.Get("plans"))};
+  const size_t threads = std::min(whole(object.Get("threads"), "threads"), size_t{1} << 10);
+  return {list("cudnn"), list("cublaslt"), text_of(object.Get("plans")), static_cast<int>(threads)};
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "../core/threads.h"
 #include "arrays.h"
 #include "device.h"
 #include "guard.h"
@@ -15,27 +16,34 @@ namespace {
 
 constexpr napi_type_tag kMemoryTag = {0x636f727461646f00, 0x6d656d6f7279};
 
+/// Elements that are worth another thread's while.
+constexpr int64_t kSlice = 1 << 15;
+
+/// Writes `count` elements of `from`, beginning with `start`.
+using Put = void (*)(float* to, const void* from, size_t start, size_t count);
+
 template <class From>
-void convert(uint8_t* to, const void* from, size_t start, size_t count) {
+void convert(float* to, const void* from, size_t start, size_t count) {
   const From* source = static_cast<const From*>(from) + start;
-  std::transform(source, source + count, reinterpret_cast<float*>(to),
-                 [](From value) { return static_cast<float>(value); });
+  std::transform(source, source + count, to, [](From value) { return static_cast<float>(value); });
 }
 
-void put(const Elements& array, size_t start, size_t count, uint8_t* to) {
-  const void* from = array.data;
-  switch (array.type) {
+void copy(float* to, const void* from, size_t start, size_t count) {
+  memcpy(to, static_cast<const float*>(from) + start, count * sizeof(float));
+}
+
+Put put_of(napi_typedarray_type type) {
+  switch (type) {
     case napi_float32_array:
     case napi_uint32_array:
-      memcpy(to, static_cast<const float*>(from) + start, count * sizeof(float));
-      return;
+      return copy;
     case napi_float64_array:
-      return convert<double>(to, from, start, count);
+      return convert<double>;
     case napi_int32_array:
-      return convert<int32_t>(to, from, start, count);
+      return convert<int32_t>;
     case napi_uint8_array:
     case napi_uint8_clamped_array:
-      return convert<uint8_t>(to, from, start, count);
+      return convert<uint8_t>;
     default:
       fail("USAGE", "memory: expected a Float32Array, Float64Array, Int32Array or Uint8Array");
   }
@@ -53,8 +61,13 @@ void write_elements(Memory& memory, size_t offset, const Elements& array, size_t
     fail("INTERNAL", "memory: %zu elements at byte %zu do not fit", count, offset);
   if (offset % sizeof(float) != 0) fail("INTERNAL", "memory: expected a multiple of 4 as offset, got %zu", offset);
   if (count == 0) return;
-  const auto fill = [&array, start, count](uint8_t* to) { put(array, start, count, to); };
-  memory.write(offset, count * sizeof(float), fill);
+  const Put put = put_of(array.type);
+  memory.write(offset, count * sizeof(float), [&](uint8_t* place, Threads& team) {
+    float* to = reinterpret_cast<float*>(place);
+    for_slices(team, static_cast<int64_t>(count), kSlice, [&](int64_t begin, int64_t end) {
+      put(to + begin, array.data, start + static_cast<size_t>(begin), static_cast<size_t>(end - begin));
+    });
+  });
 }
 
 }  // namespace

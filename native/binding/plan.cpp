@@ -142,6 +142,35 @@ std::vector<StepSpec> steps_of(const Napi::Value& value, const Device& device) {
   return steps;
 }
 
+size_t size_of(const Napi::Value& value) {
+  const int64_t size = whole_of(value);
+  if (size < 0) fail("INTERNAL", "run: expected a number of bytes, got %lld", (long long)size);
+  return static_cast<size_t>(size);
+}
+
+/// A memory of the device, in which the bytes lie.
+std::shared_ptr<Memory> place_of(const Napi::Value& value, const std::shared_ptr<Device>& device, size_t offset,
+                                 size_t bytes) {
+  const MemoryObject& object = *MemoryObject::Unwrap(object_of(value, "a memory"));
+  if (object.device() != device) fail("INTERNAL", "run: expected a copy between memories of the plan's device");
+  std::shared_ptr<Memory> memory = object.share();
+  if (offset > memory->bytes() || bytes > memory->bytes() - offset)
+    fail("INTERNAL", "run: %zu bytes at byte %zu do not fit", bytes, offset);
+  return memory;
+}
+
+/// { from, fromOffset, to, toOffset, bytes }.
+Copy parse_copy(const Napi::Value& value, const std::shared_ptr<Device>& device) {
+  const Napi::Object object = object_of(value, "a copy");
+  Copy copy{};
+  copy.from_offset = size_of(object.Get("fromOffset"));
+  copy.to_offset = size_of(object.Get("toOffset"));
+  copy.bytes = size_of(object.Get("bytes"));
+  copy.from = place_of(object.Get("from"), device, copy.from_offset, copy.bytes);
+  copy.to = place_of(object.Get("to"), device, copy.to_offset, copy.bytes);
+  return copy;
+}
+
 }  // namespace
 
 Napi::Function PlanObject::define(Napi::Env env) {
@@ -248,6 +277,8 @@ Napi::Value PlanObject::run(const Napi::CallbackInfo& info) {
     for (const int index : job.outputs)
       if (index < 0 || index >= plan_->tensors()) fail("INTERNAL", "run: no tensor %d", index);
     job.profile = info[1].ToBoolean();
+    if (!info[2].IsUndefined())
+      job.copies = list_of<Copy>(info[2], [this](const Napi::Value& copy) { return parse_copy(copy, device_); });
     env.GetInstanceData<Runs>()->start(call, device_);
     job_ = call->job;
     return call->deferred.Promise();

@@ -10,6 +10,7 @@
 #endif
 
 #include "error.h"
+#include "threads.h"
 
 namespace cortado {
 
@@ -57,6 +58,13 @@ uint8_t* allocate(size_t bytes) {
   return static_cast<uint8_t*>(data);
 }
 
+/// The caller.
+class Alone final : public Threads {
+ public:
+  int count() const override { return 1; }
+  void run(Work work, void* context) override { work(context, 0); }
+};
+
 }  // namespace
 
 size_t available_memory() { return std::min(available_in_machine(), available_in_group()); }
@@ -65,6 +73,9 @@ HostMemory::HostMemory(size_t bytes) : Memory(bytes, allocate(bytes)) {}
 
 HostMemory::~HostMemory() { free(data()); }
 
-void HostMemory::write(size_t offset, size_t, const std::function<void(uint8_t*)>& fill) { fill(data() + offset); }
+void HostMemory::write(size_t offset, size_t, const Fill& fill) {
+  Alone alone;
+  fill(data() + offset, alone);
+}
 
 }  // namespace cortado

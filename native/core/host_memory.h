@@ -12,7 +12,7 @@ class HostMemory final : public Memory {
   explicit HostMemory(size_t bytes);
   ~HostMemory() override;
 
-  void write(size_t offset, size_t bytes, const std::function<void(uint8_t*)>& fill) override;
+  void write(size_t offset, size_t bytes, const Fill& fill) override;
 };
 
 }  // namespace cortado

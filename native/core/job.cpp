@@ -28,4 +28,9 @@ void Job::attempt(const std::function<void()>& work) {
   }
 }
 
+void Job::release() {
+  plan.reset();
+  copies.clear();
+}
+
 }  // namespace cortado

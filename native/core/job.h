@@ -20,9 +20,16 @@ struct Result {
   static Result room(size_t count);
 };
 
+/// Bytes that a run brings from one memory of its device to another before its first step.
+struct Copy {
+  std::shared_ptr<const Memory> from, to;
+  size_t from_offset, to_offset, bytes;
+};
+
 /// One run of a plan, from the call to its answer.
 struct Job {
   std::shared_ptr<const Plan> plan;
+  std::vector<Copy> copies;
   std::vector<int> outputs;  // tensors to bring back, as floats
   bool profile = false;
   std::atomic<bool> cancelled{false};
@@ -37,6 +44,8 @@ struct Job {
 
   /// Does a part of the job; what it throws becomes the job's error.
   void attempt(const std::function<void()>& work);
+  /// Lets go of all memory that the run was made in: a disposed model's goes now, not when the answer arrives.
+  void release();
 };
 
 }  // namespace cortado

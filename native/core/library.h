@@ -17,16 +17,17 @@ struct Finding {
   char call[64], name[64], text[192];
 };
 
-/// What a device is opened with: files of the libraries that it may use, best first, and the folder where it keeps what
-/// it has planned with them; empty: not at all.
+/// What a device is opened with: files of the libraries that it may use, best first; the folder where it keeps what it
+/// has planned with them, empty: not at all; and how many threads of the host it may have work for it at once.
 struct OpenOptions {
   std::vector<std::string> cudnn, cublaslt;
   std::string plans;
+  int threads;
 };
 
 /// Changes whenever something that a device's library shares with the addon does: this file, Device, Memory, Plan, Job,
 /// Kernel, Prepare, Error.
-constexpr int kDeviceAbi = 3;
+constexpr int kDeviceAbi = 4;
 
 // A device's library has these, with C linkage: cortado_device_abi, cortado_device_examine, cortado_device_open.
 using DeviceAbi = int();

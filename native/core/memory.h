@@ -9,6 +9,7 @@ namespace cortado {
 
 struct Normalization;
 struct Pixels;
+class Threads;
 
 /// Bytes that this process can still get: of the machine and of its control group, whichever is less.
 size_t available_memory();
@@ -24,9 +25,12 @@ class Memory {
   /// Where it begins, at a multiple of 256, as the device's kernels see it; only the CPU's is for the host to follow.
   uint8_t* data() const { return data_; }
 
+  /// Writes to a place on the host; a team is lent to it, whose shares must not throw.
+  using Fill = std::function<void(uint8_t* to, Threads& team)>;
+
   /// Has `fill` write `bytes` bytes on the host, which every run that is given afterwards finds at `offset`. What
   /// `fill` throws comes back to the caller; the place then holds anything.
-  virtual void write(size_t offset, size_t bytes, const std::function<void(uint8_t*)>& fill) = 0;
+  virtual void write(size_t offset, size_t bytes, const Fill& fill) = 0;
   /// Normalizes pictures to floats, as write() writes. Throws Error USAGE when a window leaves the picture of means.
   virtual void write_pictures(size_t offset, const Normalization& normalization, const Pixels& pixels);
 

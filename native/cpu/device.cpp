@@ -11,7 +11,7 @@
 #endif
 
 #include "../core/error.h"
-#include "team.h"
+#include "../core/team.h"
 
 // What each file of isa/ defines.
 #define CORTADO_DECLARE_ISA(isa) \

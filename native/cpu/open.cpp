@@ -14,6 +14,13 @@ namespace cortado::cpu {
 
 namespace {
 
+void copy_in(const Copy& copy, Threads& threads) {
+  const uint8_t* from = copy.from->data() + copy.from_offset;
+  uint8_t* to = copy.to->data() + copy.to_offset;
+  for_slices(threads, static_cast<int64_t>(copy.bytes), 1 << 20,
+             [&](int64_t begin, int64_t end) { memcpy(to + begin, from + begin, static_cast<size_t>(end - begin)); });
+}
+
 Result copy_out(const Tensor& tensor, Threads& threads) {
   Result result = Result::room(static_cast<size_t>(tensor.size()));
   float* to = result.data.get();
@@ -59,11 +66,12 @@ class CpuDevice final : public Device {
     executor_.push([this, job = std::move(job)] {
       job->attempt([&] {
         Threads& threads = team(job->plan->threads());
+        for (const Copy& copy : job->copies) copy_in(copy, threads);
         job->finished = run_steps(*job, threads);
         if (!job->finished) return;
         for (const int index : job->outputs) job->results.push_back(copy_out(job->plan->tensor(index), threads));
       });
-      job->plan.reset();  // a disposed model's memory goes now, not when the answer arrives
+      job->release();
       job->done();
     });
   }

@@ -36,7 +36,7 @@ class GpuMemory final : public Memory {
     }
     cudaFreeAsync(data(), stream_);
   }
-  void write(size_t offset, size_t bytes, const std::function<void(uint8_t*)>& fill) override {
+  void write(size_t offset, size_t bytes, const Fill& fill) override {
     const Using use(device_);
     staging_.write(data() + offset, bytes, fill);
   }
@@ -45,7 +45,7 @@ class GpuMemory final : public Memory {
     const PackedPictures packed(normalization, pixels);
     float* to = reinterpret_cast<float*>(data() + offset);
     staging_.write_packed(
-        packed.bytes(), [&](uint8_t* host) { packed.pack(host); },
+        packed.bytes(), [&](uint8_t* host, Threads& team) { packed.pack(host, team); },
         [&](const uint8_t* from, cudaStream_t stream) { packed.normalize(from, to, stream); });
   }
 
@@ -122,7 +122,7 @@ class CudaDevice final : public Device {
   CudaDevice(int index, const OpenOptions& options) : index_(index), vendor_(index, name_of(index), options) {
     const Using use(index_);
     pool_.emplace(index_);
-    staging_.emplace();
+    staging_.emplace(options.threads);
     stream_ = make_stream();
   }
   ~CudaDevice() override {
@@ -175,6 +175,11 @@ class CudaDevice final : public Device {
     if (job.cancelled) return;
     const Range range("run");
     staging_->wait_on(stream_);
+    for (const Copy& copy : job.copies) {
+      const uint8_t* from = copy.from->data() + copy.from_offset;
+      uint8_t* to = copy.to->data() + copy.to_offset;
+      check(cudaMemcpyAsync(to, from, copy.bytes, cudaMemcpyDeviceToDevice, stream_), "cudaMemcpyAsync");
+    }
     if (!plan.recording()) plan.recording() = std::make_unique<GraphRecording>(plan);
     const auto& recording = static_cast<const GraphRecording&>(*plan.recording());
     if (job.profile) {
@@ -231,7 +236,7 @@ class CudaDevice final : public Device {
     });
     if (flight.results.data()) results_.give(std::move(flight.results));
     flight.marks.clear();
-    job.plan.reset();
+    job.release();
     job.done();
   }
 

@@ -3,6 +3,7 @@
 #include <cuda_runtime.h>
 
 #include "../core/normalize.h"
+#include "../core/threads.h"
 
 namespace cortado::cuda {
 
@@ -13,8 +14,9 @@ class PackedPictures {
   PackedPictures(const Normalization& normalization, const Pixels& pixels);
 
   size_t bytes() const { return bytes_; }
-  /// Writes them down on the host. Throws Error USAGE when a window leaves the picture of means.
-  void pack(uint8_t* host) const;
+  /// Writes them down on the host, a team's shares each their part. Throws Error USAGE when a window leaves the picture
+  /// of means.
+  void pack(uint8_t* host, Threads& team) const;
   /// Starts what normalizes them on the GPU, where `packed` holds them; each number has the bits that a CPU gives it.
   void normalize(const uint8_t* packed, float* to, cudaStream_t stream) const;
 

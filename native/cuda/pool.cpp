@@ -4,6 +4,12 @@
 
 namespace cortado::cuda {
 
+namespace {
+/// Bytes that inputs, which come and go with each run, find again: otherwise the next wait for anything would return
+/// them to the driver, which takes long to give them.
+constexpr uint64_t kSpare = uint64_t{512} << 20;
+}  // namespace
+
 Pool::Pool(int device) : stream_(make_stream()) {
   cudaMemPoolProps properties{};
   properties.allocType = cudaMemAllocationTypePinned;
@@ -31,7 +37,15 @@ uint8_t* Pool::take(size_t bytes, cudaStream_t frees) const {
     fail("OUT_OF_MEMORY", "memory: expected at most the %zu bytes free of the GPU's %zu, got %zu", free, total, bytes);
   }
   check(status, "cudaMallocFromPoolAsync");
+  keep_spare();
   return static_cast<uint8_t*>(data);
+}
+
+void Pool::keep_spare() const {
+  uint64_t bytes = 0;
+  check(cudaMemPoolGetAttribute(pool_, cudaMemPoolAttrUsedMemCurrent, &bytes), "cudaMemPoolGetAttribute");
+  bytes += kSpare;
+  check(cudaMemPoolSetAttribute(pool_, cudaMemPoolAttrReleaseThreshold, &bytes), "cudaMemPoolSetAttribute");
 }
 
 cudaError_t Pool::try_to_take(size_t bytes, void** data) const {

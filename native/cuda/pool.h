@@ -16,6 +16,8 @@ class Pool {
 
  private:
   cudaError_t try_to_take(size_t bytes, void** data) const;
+  /// Has the process keep some memory beyond what is in use.
+  void keep_spare() const;
 
   OwnedPool pool_;
   OwnedStream stream_;  // nothing else is on it: what it allocates is there at once

@@ -1,8 +1,13 @@
 #include "staging.h"
 
+#include <algorithm>
+
 namespace cortado::cuda {
 
 namespace {
+
+/// More than this many threads have no more to copy than the bus takes.
+constexpr int kMostThreads = 6;
 
 template <class Storage>
 void grow(Storage& storage, size_t bytes) {
@@ -13,19 +18,20 @@ void grow(Storage& storage, size_t bytes) {
 
 }  // namespace
 
-Staging::Staging() : stream_(make_stream()), all_(make_event(cudaEventDisableTiming)) {
+Staging::Staging(int threads)
+    : team_(std::clamp(threads, 1, kMostThreads)), stream_(make_stream()), all_(make_event(cudaEventDisableTiming)) {
   for (Buffer& buffer : buffers_) buffer.copied = make_event(cudaEventDisableTiming);
 }
 
 void Staging::write(uint8_t* to, size_t bytes, const Fill& fill) {
-  const std::lock_guard lock(mutex_);
+  const std::lock_guard lock(filling_);
   const Buffer& buffer = filled(bytes, fill);
   copy(buffer, to, bytes);
   check(cudaEventRecord(buffer.copied, stream_), "cudaEventRecord");
 }
 
 void Staging::write_packed(size_t bytes, const Fill& fill, const Unpack& unpack) {
-  const std::lock_guard lock(mutex_);
+  const std::lock_guard lock(filling_);
   Buffer& buffer = filled(bytes, fill);
   grow(buffer.packed, bytes);
   copy(buffer, buffer.packed.data(), bytes);
@@ -34,17 +40,17 @@ void Staging::write_packed(size_t bytes, const Fill& fill, const Unpack& unpack)
 }
 
 void Staging::wait_on(cudaStream_t stream) {
-  const std::lock_guard lock(mutex_);
+  const std::lock_guard lock(marking_);
   check(cudaEventRecord(all_, stream_), "cudaEventRecord");
   check(cudaStreamWaitEvent(stream, all_, 0), "cudaStreamWaitEvent");
 }
 
 Staging::Buffer& Staging::filled(size_t bytes, const Fill& fill) {
   Buffer& buffer = buffers_[next_];
-  next_ = 1 - next_;
+  next_ = (next_ + 1) % kBuffers;
   check(cudaEventSynchronize(buffer.copied), "cudaEventSynchronize");
   grow(buffer.memory, bytes);
-  fill(buffer.memory.data());
+  fill(buffer.memory.data(), team_);
   return buffer;
 }
 

@@ -3,18 +3,21 @@
 #include <functional>
 #include <mutex>
 
+#include "../core/memory.h"
+#include "../core/team.h"
 #include "runtime/owned.h"
 
 namespace cortado::cuda {
 
-/// Brings numbers from the host to the GPU on a stream of its own, through two pinned buffers in turns: while one is on
-/// its way, the other is filled.
+/// Brings numbers from the host to the GPU on a stream of its own, through pinned buffers in turns: while some are on
+/// their way, the next is filled, by several threads, since one alone copies a fifth of what the bus takes.
 class Staging {
  public:
-  using Fill = std::function<void(uint8_t* host)>;
+  using Fill = Memory::Fill;
   using Unpack = std::function<void(const uint8_t* packed, cudaStream_t stream)>;
 
-  Staging();
+  /// `threads` that there are to fill buffers; it takes as many as are of use.
+  explicit Staging(int threads);
 
   /// Has `fill` write `bytes` bytes that go to `to`.
   void write(uint8_t* to, size_t bytes, const Fill& fill);
@@ -33,9 +36,12 @@ class Staging {
   Buffer& filled(size_t bytes, const Fill& fill);
   void copy(const Buffer& buffer, uint8_t* to, size_t bytes);
 
-  std::mutex mutex_;
+  static constexpr int kBuffers = 4;
+
+  std::mutex filling_, marking_;  // whoever starts a run need not wait for a buffer to be filled
+  Team team_;
   OwnedStream stream_;
-  Buffer buffers_[2];
+  Buffer buffers_[kBuffers];
   int next_ = 0;
   OwnedEvent all_;
 };

@@ -1,5 +1,6 @@
 /** What reaches the addon unchecked: every plan that cannot be must be refused with a code, and never end the process. */
 import assert from 'node:assert/strict';
+import { inspect } from 'node:util';
 import { allocate, info, prepare, type NativeMemory, type NativePlan, type NativePlanSpec } from '../../lib/native.js';
 import { findAddon } from '../../lib/native-loader.js';
 
@@ -234,6 +235,23 @@ describe('hostile calls', () => {
     for (const outputs of [...JUNK.filter((j) => !Array.isArray(j) || j.length > 0), [-1], [2], [0.5], [NaN]]) {
       await refused(`run(${String(outputs)})`, () => plan.run(outputs, false));
     }
+    const disposed = allocate(4096);
+    disposed.dispose();
+    const copy = { from: memory, fromOffset: 0, to: memory, toOffset: 64, bytes: 64 };
+    await plan.run([1], false, [copy, { ...copy, bytes: 0, toOffset: 4096 }]);
+    const changes: Raw[] = [
+      ...JUNK.flatMap((junk) => [{ from: junk }, { to: junk }]),
+      ...JUNK.flatMap((junk) => [{ bytes: junk }, { fromOffset: junk }, { toOffset: junk }]),
+      { from: disposed },
+      { to: disposed },
+      { bytes: 4097, toOffset: 0 },
+      { bytes: 64, toOffset: 4096 - 63 },
+      { bytes: 64, fromOffset: 2 ** 52 },
+    ];
+    for (const change of changes)
+      await refused(`copy ${inspect(change)}`, () => plan.run([1], false, [{ ...copy, ...change }]));
+    for (const junk of JUNK.filter((j) => j !== undefined && !(Array.isArray(j) && j.length === 0)))
+      await refused(`copies ${String(junk)}`, () => plan.run([1], false, junk));
     plan.dispose();
     await refused('run after dispose', () => plan.run([1], false));
     plan.dispose();

@@ -34,6 +34,7 @@ const PRINTED: Readonly<Record<string, readonly RegExp[]>> = {
     /^\[ 1, 3 \] 3\nSHAPE features: expected shape \(N, 4\)/,
     /^\[ 4, 10 \]\n$/,
     /^true\nTimeoutError\ntrue\n$/,
+    /^(\d+\.\d+\n){5}$/,
     /^0\.\d+ true\n0\.\d+ true\n$/,
     /^\[ 1, 10 \] \[ 2, 10 \]\n$/,
   ],

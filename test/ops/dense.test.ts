@@ -88,6 +88,21 @@ describe('dense', () => {
       assertClose(gradients[1]!.data, dweight.data, 'dweight');
     }));
 
+  it('agrees with plain loops for a single row of whole vectors', () =>
+    forAll(
+      fc.record({ vectors: fc.integer({ min: 1, max: 40 }), units: fc.integer({ min: 1, max: 20 }), seed: seeds }),
+      async (one) => {
+        const tensors = [
+          random([1, 8 * one.vectors], one.seed),
+          random([one.units, 8 * one.vectors], 5),
+          random([one.units], 6),
+        ];
+        const want = multiply(tensors.map(doubles), { axis: 1, transpose: false });
+        const [y] = await ops.dense(tensors, { units: one.units });
+        assertClose(y!.data, want.data, 'y');
+      },
+    ));
+
   // Weights of more than a million numbers: their gradient does not stay in the caches, and is written past them where
   // its rows are whole cache lines. Some of its numbers are checked, in the first and last row and column too.
   it('agrees with plain loops where the gradient of the weight is larger than the caches', async () => {

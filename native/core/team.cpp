@@ -2,7 +2,7 @@
 
 #include <system_error>
 
-#include "../core/error.h"
+#include "error.h"
 
 namespace cortado {
 

@@ -7,8 +7,8 @@
 #include <thread>
 #include <vector>
 
-#include "../core/threads.h"
 #include "places.h"
+#include "threads.h"
 
 namespace cortado {
 
