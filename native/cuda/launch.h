@@ -32,8 +32,17 @@ __global__ void __launch_bounds__(kBlock) each(const __grid_constant__ F f, int6
   for (I i = static_cast<I>(blockIdx.x) * kBlock + static_cast<I>(threadIdx.x); i < end; i += step) f(i);
 }
 
+/// How many blocks of a kernel a multiprocessor is to have room for, which bounds their registers: its kResident, or 0
+/// where it does not say.
 template <class F>
-__global__ void __launch_bounds__(kBlock) blocks(const __grid_constant__ F f, int64_t n, const int32_t* halt) {
+constexpr int resident() {
+  if constexpr (requires { F::kResident; }) return F::kResident;
+  return 0;
+}
+
+template <class F>
+__global__ void __launch_bounds__(kBlock, resident<F>())
+    blocks(const __grid_constant__ F f, int64_t n, const int32_t* halt) {
   if (halt && *halt) return;
   for (int64_t block = blockIdx.x; block < n; block += gridDim.x) {
     f(block);

@@ -9,15 +9,11 @@ namespace cortado::cuda {
 
 namespace {
 
-/// kLanes numbers as they are stored: of 16 bits in one access.
+/// kLanes numbers beside each other in shared memory.
 template <class T>
-struct alignas(16) Packed {
+struct alignas(16) Unit {
   T v[kLanes];
 };
-template <class T>
-__device__ const Packed<T>& packed(const T* p) {
-  return *reinterpret_cast<const Packed<T>*>(p);
-}
 
 /// kLanes channels of a pixel, and two on either side of them: 0 where the pixel has none.
 template <class T>
@@ -41,7 +37,7 @@ struct Channels {
       v[kLanes + 2 + j] = widen(after.v[j]);
     }
     CORTADO_UNROLL(8)
-    for (int j = 0; j < kLanes; ++j) v[2 + j] = widen(own.v[j]);
+    for (int j = 0; j < kLanes; ++j) v[2 + j] = own[j];
   }
 };
 
@@ -72,7 +68,7 @@ struct LrnPooling {
 /// A block takes some channels of an image, and a band of its windows from the top down.
 template <class T, class I>
 struct LargestNormalized {
-  static constexpr int kRoom = (1 << 15) / sizeof(Packed<T>), kAhead = 2;
+  static constexpr int kRoom = (1 << 15) / sizeof(Unit<T>), kAhead = 2;
   const T* x;
   T* y;
   Codes code;
@@ -84,7 +80,7 @@ struct LargestNormalized {
   Divisor<I> by_share, by_ring, by_kernel;
 
   __device__ void operator()(int64_t block) const {
-    __shared__ Packed<T> tile[kRoom];
+    __shared__ Unit<T> tile[kRoom];
     const Cell<I> part = parts.cell(static_cast<I>(block));
     const I first = part.column * band, end = first + band,
             last = end < windows.rows.outputs ? end : windows.rows.outputs;
@@ -102,7 +98,7 @@ struct LargestNormalized {
 
  private:
   /// Lines [begin, end) of the image. Their packs are counted from the image's first on, and lie in the ring in turn.
-  __device__ void enter(Packed<T>* tile, const Cell<I>& part, I begin, I end) const {
+  __device__ void enter(Unit<T>* tile, const Cell<I>& part, I begin, I end) const {
     const T* from = x + (part.plane * windows.rows.size * windows.columns.size * packs + part.row * share) * kLanes;
     for (I i = begin * line + static_cast<I>(threadIdx.x); i < end * line; i += kAhead * kBlock) {
       Channels<T> channels[kAhead]{};  // on their way together
@@ -119,17 +115,17 @@ struct LargestNormalized {
       }
     }
   }
-  __device__ Packed<T> normalized(const Channels<T>& channels) const {
+  __device__ Unit<T> normalized(const Channels<T>& channels) const {
     float v[kLanes + 4];
     channels.widened(v);
-    Packed<T> result;
+    Unit<T> result;
     CORTADO_UNROLL(8)
     for (int j = 0; j < kLanes; ++j) result.v[j] = narrow<T>(v[j + 2] * five.scale(v + j).power);
     return result;
   }
 
   /// A row of windows.
-  __device__ void pool(const Packed<T>* tile, const Cell<I>& part, I row, const WindowSpanOf<I>& rows) const {
+  __device__ void pool(const Unit<T>* tile, const Cell<I>& part, I row, const WindowSpanOf<I>& rows) const {
     const I kernel = windows.columns.kernel;
     for (I i = static_cast<I>(threadIdx.x); i < windows.columns.outputs * share; i += kBlock) {
       const I column = by_share(i), pack = i - column * share, all = part.row * share + pack;
@@ -193,8 +189,8 @@ using LrnMaxPool = Stored<LrnMaxPoolOf>;
 /// they find in shared memory. A block takes whole pixels.
 template <class T, class V, class I>
 struct SlopeOfLargest {
-  const T* dy;
-  const uint8_t* code;
+  static constexpr int kResident = sizeof(T) == sizeof(float) ? 2 : 4;
+  FewWindows<T> won;
   const V* x;
   T* dx;
   bool relu;
@@ -202,20 +198,13 @@ struct SlopeOfLargest {
   WindowsOf<I, kLanes> windows;
   I threads, count;
 
-  /// Taps that won, of kLanes channels.
-  struct alignas(kLanes) Winners {
-    uint32_t word[kLanes / 4];
-    __device__ bool has(int j, uint32_t tap) const {
-      return ((word[j / 4] ^ tap * 0x01010101u) & 0xffu << j % 4 * 8) == 0;
-    }
-  };
-
   __device__ void operator()(int64_t block) const {
     __shared__ float edges[4][kBlock];
     const int t = static_cast<int>(threadIdx.x);
     const I i = static_cast<I>(block) * threads + t;
     const bool there = t < threads && i < count;
-    float v[kLanes + 4]{}, direct[kLanes]{}, term[kLanes + 4]{};
+    float v[kLanes + 4]{}, term[kLanes + 4]{};
+    Lanes<kLanes> run{};  // dy s^-beta, then dx
     bool before = false, after = false;
     if (there) {
       const Cell<I> cell = windows.in.cell(i);
@@ -223,13 +212,13 @@ struct SlopeOfLargest {
       after = cell.channel + 1 < windows.in.channels;
       Channels<V> channels{};
       channels.load(x + i * kLanes, before, after);
-      gather(cell, direct);
+      run = won.of(windows, cell);
       channels.widened(v);
       CORTADO_UNROLL(8)
       for (int j = 0; j < kLanes; ++j) {
         const Scaled s = five.scale(v + j);
-        direct[j] *= s.power;
-        term[j + 2] = direct[j] * v[j + 2] * s.inverse;
+        run.v[j] *= s.power;
+        term[j + 2] = run.v[j] * v[j + 2] * s.inverse;
       }
       CORTADO_UNROLL(2)
       for (int j = 0; j < 2; ++j) {
@@ -244,45 +233,13 @@ struct SlopeOfLargest {
       if (before) term[j] = edges[2 + j][t - 1];
       if (after) term[kLanes + 2 + j] = edges[j][t + 1];
     }
-    Lanes<kLanes> run;
     CORTADO_UNROLL(8)
     for (int j = 0; j < kLanes; ++j) {
       const float sum = term[j] + term[j + 1] + term[j + 2] + term[j + 3] + term[j + 4];
-      run.v[j] = fmaf(five.slope * v[j + 2], sum, direct[j]);
+      run.v[j] = fmaf(five.slope * v[j + 2], sum, run.v[j]);
       if (relu) run.v[j] = rectified(run.v[j], v[j + 2]);
     }
     store_lanes<kLanes>(dx + i * kLanes, run);
-  }
-
- private:
-  /// The gradients of the windows that a pixel has won.
-  __device__ void gather(const Cell<I>& cell, float (&sums)[kLanes]) const {
-    const auto &rows = windows.rows, &columns = windows.columns;
-    const I top = rows.first(cell.row), bottom = rows.end(cell.row);
-    const I left = columns.first(cell.column), right = columns.end(cell.column);
-    const I first = windows.out.at({cell.plane, top, left, cell.channel});
-    bool there[4];
-    Packed<T> d[4]{};  // on their way together
-    Winners winners[4]{};
-    CORTADO_UNROLL(4)
-    for (int n = 0; n < 4; ++n) {
-      there[n] = top + n / 2 < bottom && left + n % 2 < right;
-      if (!there[n]) continue;
-      const I output = first + (n / 2 * windows.out.columns + n % 2) * windows.out.channels;
-      d[n] = packed(dy + output * kLanes);
-      winners[n] = reinterpret_cast<const Winners*>(code)[output];
-    }
-    const I tap =
-        (cell.row + rows.pad - top * rows.stride) * columns.kernel + cell.column + columns.pad - left * columns.stride;
-    CORTADO_UNROLL(4)
-    for (int n = 0; n < 4; ++n) {
-      if (!there[n]) continue;
-      const auto own = static_cast<uint32_t>(tap - n / 2 * rows.stride * columns.kernel - n % 2 * columns.stride);
-      CORTADO_UNROLL(8)
-      for (int j = 0; j < kLanes; ++j) {
-        if (winners[n].has(j, own)) sums[j] += widen(d[n].v[j]);
-      }
-    }
   }
 };
 
@@ -290,16 +247,14 @@ struct SlopeOfLargest {
 /// that of the ReLU that made x too.
 template <class T, class V>
 struct LrnMaxPoolGradOf : TakesAlike {
-  const T* dy;
-  const uint8_t* code;
+  FewWindows<T> won;
   const V* x;
   T* dx;
   LrnPooling shape;
   bool relu;
 
   explicit LrnMaxPoolGradOf(Prepare& step)
-      : dy(numbers<T>(step.in(0))),
-        code(step.in(1).u8()),
+      : won{numbers<T>(step.in(0)), step.in(1).u8()},
         x(numbers<V>(step.in(2))),
         dx(numbers_to<T>(step.out(0))),
         shape(step, step.in(2), PoolShape::of_max_gradient(step, kType<T>), kType<V>),
@@ -309,9 +264,7 @@ struct LrnMaxPoolGradOf : TakesAlike {
     step.expect(
         holds(result, pixels.size(), kType<T>) && pixels.dim[1] == result.dim[1] && pixels.dim[2] == result.dim[2],
         "images and the gradient of their windows");
-    step.expect(step.in(1).dtype == DType::u8, "codes of one byte");
-    step.expect(pool.kernel_h <= 2 * pool.stride_h && pool.kernel_w <= 2 * pool.stride_w,
-                "pixels of at most four windows");
+    step.expect(FewWindows<T>::suit(pool, step.in(1)), "pixels of at most four windows, codes of one byte");
     step.expect(shape.packs() <= kBlock, "pixels of as many channels as a block takes");
   }
   void run(const Launch& launch) const {
@@ -320,7 +273,7 @@ struct LrnMaxPoolGradOf : TakesAlike {
     with_index(most_of(pool), [&](auto index) {
       using I = decltype(index);
       for_blocks(launch, ceil_div(count, threads),
-                 SlopeOfLargest<T, V, I>{dy, code, x, dx, relu, Five(shape.lrn), WindowsOf<I, kLanes>(pool),
+                 SlopeOfLargest<T, V, I>{won, x, dx, relu, Five(shape.lrn), WindowsOf<I, kLanes>(pool),
                                          static_cast<I>(threads), static_cast<I>(count)});
     });
   }

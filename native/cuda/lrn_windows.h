@@ -12,11 +12,12 @@ struct Scaled {
   float power, inverse;
 };
 
-/// To the last digit or the one before it; a GPU has an instruction for that, and needs a dozen for the last.
+/// Of what is no subnormal number, to the last digit or the one before it: one instruction of a GPU, a dozen to the
+/// last digit.
 __device__ inline float square_root(float x) {
 #if defined(__CUDA_ARCH__)
   float root;
-  asm("sqrt.approx.f32 %0, %1;" : "=f"(root) : "f"(x));
+  asm("sqrt.approx.ftz.f32 %0, %1;" : "=f"(root) : "f"(x));
   return root;
 #else
   return sqrtf(x);

@@ -93,6 +93,24 @@ __device__ void store_lanes(T* p, const Lanes<N>& lanes) {
   }
 }
 
+/// kLanes numbers as they are stored, for loads that are to be on their way together: two of 16 bits in a register.
+template <class T>
+struct alignas(16) Packed {
+  uint32_t word[kLanes * sizeof(T) / sizeof(uint32_t)];
+
+  __device__ float operator[](int j) const {
+    if constexpr (sizeof(T) == sizeof(uint32_t)) {
+      return float_of(word[j]);
+    } else {
+      return widen(T{static_cast<uint16_t>(word[j / 2] >> j % 2 * 16)});
+    }
+  }
+};
+template <class T>
+__device__ const Packed<T>& packed(const T* p) {
+  return *reinterpret_cast<const Packed<T>*>(p);
+}
+
 /// Work k by N numbers at a time, where rows have whole lanes; by single ones otherwise: k.at<N>(i) for the N from
 /// i * N on.
 template <int N, class K>

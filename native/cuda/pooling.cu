@@ -158,6 +158,27 @@ struct ShareOfMax {
   }
 };
 
+/// The same where few windows cover a pixel, of kLanes channels.
+template <class T, class V, class Index>
+struct GatherOfFew {
+  using I = Index;
+  static constexpr int N = kLanes;
+  FewWindows<T> won;
+  const V* y;
+  T* dx;
+  WindowsOf<I, N> windows;
+
+  __device__ void operator()(I i) const {
+    Packed<V> sign{};
+    if (y) sign = packed(y + i * N);
+    Lanes<N> sums = won.of(windows, windows.in.cell(i));
+    for (int j = 0; j < N; ++j) {
+      if (y) sums.v[j] = rectified(sums.v[j], sign[j]);
+    }
+    store_lanes<N>(dx + i * N, sums);
+  }
+};
+
 /// Of a mean, to every tap as much.
 template <class T>
 struct ShareOfMean {
@@ -191,14 +212,23 @@ struct MaxPoolGradBy {
     const V* y = nullptr;
     T* dx;
     Pooling shape;
+    bool few;
 
     explicit Of(Prepare& step)
         : share{numbers<T>(step.in(0)), Codes(step.in(1))},
           dx(numbers_to<T>(step.out(0))),
-          shape(step, PoolShape::of_max_gradient(step, kType<T>)) {
+          shape(step, PoolShape::of_max_gradient(step, kType<T>)),
+          few(FewWindows<T>::suit(shape, step.in(1))) {
       if constexpr (kRelu) y = rectified_by<V>(step, 2);
     }
-    void run(const Launch& launch) const { gather(launch, shape, dx, y, share); }
+    void run(const Launch& launch) const {
+      if (!few) return gather(launch, shape, dx, y, share);
+      const FewWindows<T> won{share.dy, static_cast<const uint8_t*>(share.code.data)};
+      with_index(most_of(shape), [&](auto index) {
+        using I = decltype(index);
+        for_windows(launch, shape.inputs(), GatherOfFew<T, V, I>{won, y, dx, WindowsOf<I, kLanes>(shape)});
+      });
+    }
   };
 };
 using MaxPoolGrad = Stored<MaxPoolGradBy<false>::Of>;

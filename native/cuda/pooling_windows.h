@@ -152,4 +152,57 @@ struct Codes {
   }
 };
 
+/// What a pixel gathers of a maximum's gradient where at most four windows cover it: the gradients dy of those that it
+/// has won, of kLanes channels.
+template <class T>
+struct FewWindows {
+  const T* dy;
+  const uint8_t* code;
+
+  static bool suit(const Pooling& s, const Tensor& code) {
+    return s.channels % kLanes == 0 && s.kernel_h <= 2 * s.stride_h && s.kernel_w <= 2 * s.stride_w &&
+           code.dtype == DType::u8;
+  }
+
+  template <class I>
+  __device__ Lanes<kLanes> of(const WindowsOf<I, kLanes>& windows, const Cell<I>& cell) const {
+    const auto &rows = windows.rows, &columns = windows.columns;
+    const I top = rows.first(cell.row), bottom = rows.end(cell.row);
+    const I left = columns.first(cell.column), right = columns.end(cell.column);
+    const I first = windows.out.at({cell.plane, top, left, cell.channel});
+    bool there[4];
+    Packed<T> d[4]{};  // on their way together
+    Winners winners[4]{};
+    CORTADO_UNROLL(4)
+    for (int n = 0; n < 4; ++n) {
+      there[n] = top + n / 2 < bottom && left + n % 2 < right;
+      if (!there[n]) continue;
+      const I output = first + (n / 2 * windows.out.columns + n % 2) * windows.out.channels;
+      d[n] = packed(dy + output * kLanes);
+      winners[n] = reinterpret_cast<const Winners*>(code)[output];
+    }
+    const I row = cell.row + rows.pad - top * rows.stride, column = cell.column + columns.pad - left * columns.stride;
+    Lanes<kLanes> sums{};
+    CORTADO_UNROLL(4)
+    for (int n = 0; n < 4; ++n) {
+      if (!there[n]) continue;
+      const I tap = (row - n / 2 * rows.stride) * columns.kernel + column - n % 2 * columns.stride;
+      CORTADO_UNROLL(8)
+      for (int j = 0; j < kLanes; ++j) {
+        if (winners[n].has(j, static_cast<uint32_t>(tap))) sums.v[j] += d[n][j];
+      }
+    }
+    return sums;
+  }
+
+ private:
+  /// Taps that won.
+  struct alignas(kLanes) Winners {
+    uint32_t word[kLanes / 4];
+    __device__ bool has(int j, uint32_t tap) const {
+      return ((word[j / 4] ^ tap * 0x01010101u) & 0xffu << j % 4 * 8) == 0;
+    }
+  };
+};
+
 }  // namespace cortado::cuda
