@@ -228,6 +228,54 @@ describe('tensors of 16 bits', function () {
     memory.dispose();
   });
 
+  it('of images go from one order of their elements to the other and back', async () => {
+    const memory = allocate(1 << 18, (await openDevice('cuda-sim')).native);
+    for (const [images, channels, height, width] of [
+      [2, 72, 3, 5],
+      [1, 8, 8, 8],
+      [3, 136, 1, 2],
+      [1, 64, 5, 13],
+      [2, 12, 3, 3],
+    ] as const) {
+      const shape = [images, channels, height, width];
+      const x = tensorOf(shape, (i) => ((i * 7) % 256) + 1);
+      memory.write(0, x.data, 0, x.data.length);
+      for (const dtype of ['f32', 'bf16', 'f16'] as const) {
+        const at = (i: number, type: 'f32' | 'bf16' | 'f16', channelsLast: boolean, extents = shape) => {
+          return { memory: 0, offset: i << 15, shape: extents, dtype: type, channelsLast };
+        };
+        const tensors = [
+          at(0, 'f32', false),
+          at(1, dtype, true),
+          at(1, dtype, false, [images, height, width, channels]), // its elements as they lie
+          at(2, 'f32', false, [images, height, width, channels]),
+          at(3, dtype, false),
+          at(4, 'f32', false),
+        ];
+        const steps = [
+          [0, 1],
+          [2, 3],
+          [1, 4],
+          [4, 5],
+        ].map(([from, to]) => ({ kernel: 'convert', label: 'step', inputs: [from!], outputs: [to!], attributes: {} }));
+        const plan = await prepare({ memories: [memory], tensors, steps, threads: 1 });
+        const [last, back] = (await plan.run([3, 5], false))!.results;
+        plan.dispose();
+        assert.deepEqual(back, x.data);
+        last!.forEach((value, i) => {
+          const [image, pixel, channel] = [
+            Math.floor(i / channels / height / width),
+            Math.floor(i / channels),
+            i % channels,
+          ];
+          const place = (image * channels + channel) * height * width + (pixel % (height * width));
+          assert.equal(value, x.data[place], `${dtype} (${shape.join()}), element ${i}`);
+        });
+      }
+    }
+    memory.dispose();
+  });
+
   it('add up to the gradient of a bias, of few rows and many, of units in whole accesses and others', async () => {
     const device = (await openDevice('cuda-sim')).native;
     for (const [rows, units] of [
