@@ -319,6 +319,38 @@ describe('tensors of 16 bits', function () {
     }
   });
 
+  it('take the gradients of losses of classes as they are made, rounded', async () => {
+    const memory = allocate(1 << 16, (await openDevice('cuda-sim')).native);
+    const [rows, classes] = [9, 140];
+    const at = (i: number, shape: number[], dtype: 'f32' | 'bf16' | 'f16' = 'f32') => {
+      return { memory: 0, offset: 1024 * i, shape, dtype };
+    };
+    const fill = (i: number, data: Float32Array): void => memory.write(1024 * i, data, 0, data.length);
+    fill(0, distinct([rows, classes], 3).data);
+    fill(
+      6,
+      Float32Array.from({ length: rows }, (_, row) => (row === 4 ? 7 : 15 * row)),
+    );
+    fill(7, Float32Array.of(3));
+    const scores = [at(0, [rows, classes]), at(6, [rows]), at(7, [1])];
+    const results = [at(8, [rows, classes]), at(16, [rows, classes], 'bf16'), at(20, [rows, classes])];
+    for (const normalization of [0, 3]) {
+      const attributes = { axis: 1, ignoreLabel: [7], normalization };
+      const loss = { kernel: 'softmaxLoss_grad', label: 'loss', inputs: [0, 1, 2], attributes };
+      const steps: NativePlanSpec['steps'] = [
+        { ...loss, outputs: [3] },
+        { ...loss, outputs: [4] },
+        { kernel: 'convert', label: 'rounded', inputs: [4], outputs: [5], attributes: {} },
+      ];
+      const plan = await prepare({ memories: [memory], tensors: [...scores, ...results], steps, threads: 1 });
+      const [whole, rounded] = (await plan.run([3, 5], false))!.results;
+      plan.dispose();
+      assert.ok(whole!.some((value, i) => value !== rounded![i]));
+      assertClose(rounded!, whole!, 'dx', 2 * ROUNDING.bfloat16);
+    }
+    memory.dispose();
+  });
+
   it('and others are searched for what is not finite, a product only where its factors are large', async () => {
     const memory = allocate(1 << 20, (await openDevice('cuda-sim')).native);
     const tensors: NativePlanSpec['tensors'][number][] = [];
