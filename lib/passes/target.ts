@@ -120,6 +120,10 @@ export const GPU: Target = {
     ['dense', product(false, WEIGHTS)],
     ['dense_dgrad', product(true, WEIGHTS)],
     ['dense_wgrad', wgrad],
+    ...['softmaxLoss_grad', 'infogainLoss_grad'].map((name): [string, HalfSlots] => [
+      name,
+      { ...wgrad, inputs: [], outputs: [0] },
+    ]),
     ...FUNCTIONS.flatMap((name): [string, HalfSlots][] => [
       [name, each(false)],
       [`${name}_grad`, each(true)],

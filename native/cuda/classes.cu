@@ -5,6 +5,7 @@
 #include "../kernels/functions.h"
 #include "../kernels/labels.h"
 #include "index.h"
+#include "numbers.h"
 #include "sums.h"
 #include "table.h"
 
@@ -348,33 +349,31 @@ struct InfogainLoss : LabelLoss {
   }
 };
 
-template <class D, class I>
+template <class D, class T, class I>
 struct Slopes {
   D s;
+  T* dx;
   Scores<I> scores;
 
   __device__ void operator()(I i) const {
     const auto at = scores.at(i);
     const int64_t k = label_of(s.rows.label[at.row]);
-    s.dx[i] = s.rows.rule.counts(k) && s.rows.shape.has(k) ? s.scale() * s.slope(i, at.k, k) : 0.0f;
+    dx[i] = narrow<T>(s.rows.rule.counts(k) && s.rows.shape.has(k) ? s.scale() * s.slope(i, at.k, k) : 0.0f);
   }
 };
 
 /// prob, label[, matrix], dloss -> dx. D has slope(element, its class, label) of the rows that count; the labels are
-/// counted first, where the divisor depends on it.
+/// counted first, where the divisor depends on it. dx may be of 16 bits.
 template <class D>
 struct LabelLossGrad {
   const float *prob, *dloss;
-  float* dx;
+  Tensor dx;
   double* valid = nullptr;
   LabelRows rows;
 
   LabelLossGrad(Prepare& step, int weight)
-      : prob(step.in(0).f32()),
-        dloss(step.in(weight).f32()),
-        dx(step.out(0).f32()),
-        rows(step, step.in(0), step.in(1)) {
-    step.expect(holds(step.in(weight), 1) && holds(step.out(0), step.in(0).size()),
+      : prob(step.in(0).f32()), dloss(step.in(weight).f32()), dx(step.out(0)), rows(step, step.in(0), step.in(1)) {
+    step.expect(holds(step.in(weight), 1) && holds_numbers(dx, step.in(0).size()),
                 "gradients of the loss and the scores");
   }
   void run(const Launch& launch) const {
@@ -384,9 +383,12 @@ struct LabelLossGrad {
       s.valid = reinterpret_cast<double*>(static_cast<uint8_t*>(launch.scratch) + sums_bytes<2>(1, labels));
       sum_rows<1>(launch, 1, labels, launch.scratch, s);
     }
-    with_index(n, [&](auto index) {
-      using I = decltype(index);
-      for_each<I>(launch, n, Slopes<D, I>{s, Scores<I>(rows.shape)});
+    with_numbers(dx.dtype, [&](auto number) {
+      with_index(n, [&](auto index) {
+        using T = decltype(number);
+        using I = decltype(index);
+        for_each<I>(launch, n, Slopes<D, T, I>{s, numbers_to<T>(dx), Scores<I>(rows.shape)});
+      });
     });
   }
   __device__ void term(int64_t, int64_t row, double (&sums)[1]) const {

@@ -3,6 +3,7 @@
 
 #include "halves.h"
 #include "layouts.h"
+#include "small_images.h"
 
 namespace cortado::cuda {
 
@@ -47,6 +48,10 @@ inline void convert(const Launch& launch, const Tensor& from, const Tensor& to) 
       const Planes p = Planes::of(from, to);
       if (p.whole() && (p.either() || from.channels_last == to.channels_last)) {
         for_lanes(launch, n, n % kLanes == 0, Converted<A, B>{source, target});
+      } else if (p.whole() && SmallImages::takes(p.inner.count, p.pixels)) {
+        const SmallImages images(p.inner.count, p.pixels);
+        for_blocks(launch, p.outer.count * images.parts(),
+                   TurnSmallImages<A, B>{images, source, target, to.channels_last});
       } else if (!from.channels_last) {
         to_last(launch, p, source, target);
       } else if (!to.channels_last) {
@@ -66,8 +71,8 @@ class Brought {
  public:
   Brought() = default;
   Brought(Prepare& step, const Tensor& a, const Tensor& b, const Tensor& c, size_t at, DType a_type = DType::f32,
-          DType b_type = DType::f32)
-      : tensor_{a, b, c}, type_{a_type, b_type, DType::f32} {
+          DType b_type = DType::f32, DType c_type = DType::f32)
+      : tensor_{a, b, c}, type_{a_type, b_type, c_type} {
     for (int i = 0; i < 3; ++i) {
       at_[i] = at = (at + 255) / 256 * 256;
       if (copied(i)) at += static_cast<size_t>(tensor_[i].size()) * (type_[i] == DType::f32 ? 4 : 2);

@@ -42,11 +42,12 @@ inline DType factor_type(const Tensor& left, const Tensor& right) {
 }
 
 /// The same of tensors, with the sides chosen when a plan is prepared, or a plan of cuBLASLt's. What is not of the type
-/// that it is multiplied in is copied, which for the side that is not a weight is little.
+/// that it is multiplied in is copied, which for the side that is not a weight is little; so is what the library cannot
+/// write in its type.
 struct MatrixProduct {
   Matrices<true, true> p;
   bool along_a, along_b;
-  DType factors;
+  DType factors, result;
   ProductShape shape;
   Vendor* vendor;
   const Gemm* gemm;
@@ -58,30 +59,31 @@ struct MatrixProduct {
         along_a(along_a),
         along_b(along_b),
         factors(factor_type(left, right)),
+        result(to.dtype == factors && !p.epilogue.bias ? factors : DType::f32),
         shape(ProductShape::of(1, p.rows, p.columns, p.depth)),
         vendor(&vendor_of(step.device())),
         gemm(to ? vendor->gemm(transposed(step.precision())) : nullptr) {
     if (factors != DType::f32 && !gemm && to) {
-      factors = DType::f32;
+      factors = result = DType::f32;
       gemm = vendor->gemm(transposed(step.precision()));
     }
     const size_t own = shape.bytes(), workspace = gemm ? gemm->workspace() : 0,
                  most = own > workspace ? own : workspace;
     step.scratch(most);
     floats = Brought(step, left, right, to, most);
-    theirs = Brought(step, left, right, to, most, factors, factors);
+    theirs = Brought(step, left, right, to, most, factors, factors, result);
   }
   void run(const Launch& launch) const {
     // A library does not look whether the run has been halted.
     const bool library = gemm && !launch.halt;
     const Brought& tensors = library ? theirs : floats;
     const void *const left = tensors.bring(launch, 0), *const right = tensors.bring(launch, 1);
-    auto* const to = static_cast<float*>(tensors.place(launch, 2));
+    void* const to = tensors.place(launch, 2);
     if (library) {
       vendor->run(*gemm, launch.stream, right, left, p.epilogue.bias, to, launch.scratch);
     } else {
       multiply_own(launch, {p.rows, p.columns, p.depth, p.epilogue, static_cast<const float*>(left),
-                            static_cast<const float*>(right), to});
+                            static_cast<const float*>(right), static_cast<float*>(to)});
     }
     tensors.bring_back(launch, 2);
   }
@@ -91,7 +93,7 @@ struct MatrixProduct {
   /// C^T = B^T A^T.
   GemmShape transposed(Precision precision) const {
     return {p.columns,       p.rows,    p.depth, along_b, !along_a, p.epilogue.bias != nullptr,
-            p.epilogue.relu, precision, factors};
+            p.epilogue.relu, precision, factors, result};
   }
   void multiply_own(const Launch& launch, const Matrices<true, true>& own) const {
     if (along_a) return along_b ? start<true, true>(launch, own) : start<true, false>(launch, own);

@@ -14,6 +14,7 @@
 #include "pictures.h"
 #include "pool.h"
 #include "recording.h"
+#include "results.h"
 #include "runtime/ranges.h"
 #include "staging.h"
 #include "vendor/vendor.h"
@@ -199,12 +200,14 @@ class CudaDevice final : public Device {
     for (const int index : flight.job->outputs) bytes += bytes_of(plan.tensor(index));
     if (bytes == 0) return;
     flight.results = results_.take(bytes);
+    std::vector<ResultCopy> copies;
     uint8_t* to = flight.results.data();
     for (const int index : flight.job->outputs) {
       const Tensor& tensor = plan.tensor(index);
-      check(cudaMemcpyAsync(to, tensor.data, bytes_of(tensor), cudaMemcpyDeviceToHost, stream_), "cudaMemcpyAsync");
+      copies.push_back({tensor.data, to, bytes_of(tensor)});
       to += bytes_of(tensor);
     }
+    cuda::copy_results(copies, stream_);
   }
 
   /// Hands a job back.

@@ -8,28 +8,29 @@ namespace cortado::cuda {
 
 namespace {
 
-/// halt = 1 when one of some flags is raised.
+/// halt = whether one of some flags is raised; `more`: or it was 1 already.
 struct Latch {
-  static constexpr int kMost = 256;
+  static constexpr int kMost = kBlock;
   const int32_t* flag[kMost];
   int count;
+  bool more;
   int32_t* halt;
 
   __device__ void operator()(int64_t) const {
-    for (int i = 0; i < count; ++i) {
-      if (*flag[i] != 0) *halt = 1;
-    }
+    const int own = static_cast<int>(threadIdx.x);
+    const int32_t raised = over_block(int32_t{own < count && *flag[own] != 0}, Add());
+    if (own == 0) *halt = raised > 0 || (more && *halt != 0);
   }
 };
 
 void latch(const Plan& plan, cudaStream_t stream, int32_t* halt) {
   const std::vector<const int32_t*>& guards = plan.guards();
-  check(cudaMemsetAsync(halt, 0, sizeof *halt, stream), "cudaMemsetAsync");
-  for (size_t first = 0; first < guards.size(); first += Latch::kMost) {
-    Latch some{{}, 0, halt};
-    for (size_t i = first; i < guards.size() && some.count < Latch::kMost; ++i) some.flag[some.count++] = guards[i];
-    for_each({stream, nullptr, nullptr}, 1, some);
-  }
+  size_t first = 0;
+  do {
+    Latch some{{}, 0, first > 0, halt};
+    for (; first < guards.size() && some.count < Latch::kMost; ++first) some.flag[some.count++] = guards[first];
+    for_blocks({stream, nullptr, nullptr}, 1, some);
+  } while (first < guards.size());
 }
 
 }  // namespace

@@ -260,6 +260,54 @@ describe('tensors of 16 bits', function () {
     memory.dispose();
   });
 
+  it('of images go from one order of their elements to the other and back', async () => {
+    const memory = allocate(1 << 18, (await openDevice('cuda-sim')).native);
+    for (const [images, channels, height, width] of [
+      [2, 72, 3, 5],
+      [1, 8, 8, 8],
+      [3, 136, 1, 2],
+      [1, 64, 5, 13],
+      [2, 12, 3, 3],
+    ] as const) {
+      const shape = [images, channels, height, width];
+      const x = tensorOf(shape, (i) => ((i * 7) % 256) + 1);
+      memory.write(0, x.data, 0, x.data.length);
+      for (const dtype of ['f32', 'bf16', 'f16'] as const) {
+        const at = (i: number, type: 'f32' | 'bf16' | 'f16', channelsLast: boolean, extents = shape) => {
+          return { memory: 0, offset: i << 15, shape: extents, dtype: type, channelsLast };
+        };
+        const tensors = [
+          at(0, 'f32', false),
+          at(1, dtype, true),
+          at(1, dtype, false, [images, height, width, channels]), // its elements as they lie
+          at(2, 'f32', false, [images, height, width, channels]),
+          at(3, dtype, false),
+          at(4, 'f32', false),
+        ];
+        const steps = [
+          [0, 1],
+          [2, 3],
+          [1, 4],
+          [4, 5],
+        ].map(([from, to]) => ({ kernel: 'convert', label: 'step', inputs: [from!], outputs: [to!], attributes: {} }));
+        const plan = await prepare({ memories: [memory], tensors, steps, threads: 1 });
+        const [last, back] = (await plan.run([3, 5], false))!.results;
+        plan.dispose();
+        assert.deepEqual(back, x.data);
+        last!.forEach((value, i) => {
+          const [image, pixel, channel] = [
+            Math.floor(i / channels / height / width),
+            Math.floor(i / channels),
+            i % channels,
+          ];
+          const place = (image * channels + channel) * height * width + (pixel % (height * width));
+          assert.equal(value, x.data[place], `${dtype} (${shape.join()}), element ${i}`);
+        });
+      }
+    }
+    memory.dispose();
+  });
+
   it('add up to the gradient of a bias, of few rows and many, of units in whole accesses and others', async () => {
     const device = (await openDevice('cuda-sim')).native;
     for (const [rows, units] of [
@@ -301,6 +349,38 @@ describe('tensors of 16 bits', function () {
       }
       memory.dispose();
     }
+  });
+
+  it('take the gradients of losses of classes as they are made, rounded', async () => {
+    const memory = allocate(1 << 16, (await openDevice('cuda-sim')).native);
+    const [rows, classes] = [9, 140];
+    const at = (i: number, shape: number[], dtype: 'f32' | 'bf16' | 'f16' = 'f32') => {
+      return { memory: 0, offset: 1024 * i, shape, dtype };
+    };
+    const fill = (i: number, data: Float32Array): void => memory.write(1024 * i, data, 0, data.length);
+    fill(0, distinct([rows, classes], 3).data);
+    fill(
+      6,
+      Float32Array.from({ length: rows }, (_, row) => (row === 4 ? 7 : 15 * row)),
+    );
+    fill(7, Float32Array.of(3));
+    const scores = [at(0, [rows, classes]), at(6, [rows]), at(7, [1])];
+    const results = [at(8, [rows, classes]), at(16, [rows, classes], 'bf16'), at(20, [rows, classes])];
+    for (const normalization of [0, 3]) {
+      const attributes = { axis: 1, ignoreLabel: [7], normalization };
+      const loss = { kernel: 'softmaxLoss_grad', label: 'loss', inputs: [0, 1, 2], attributes };
+      const steps: NativePlanSpec['steps'] = [
+        { ...loss, outputs: [3] },
+        { ...loss, outputs: [4] },
+        { kernel: 'convert', label: 'rounded', inputs: [4], outputs: [5], attributes: {} },
+      ];
+      const plan = await prepare({ memories: [memory], tensors: [...scores, ...results], steps, threads: 1 });
+      const [whole, rounded] = (await plan.run([3, 5], false))!.results;
+      plan.dispose();
+      assert.ok(whole!.some((value, i) => value !== rounded![i]));
+      assertClose(rounded!, whole!, 'dx', 2 * ROUNDING.bfloat16);
+    }
+    memory.dispose();
   });
 
   it('and others are searched for what is not finite, a product only where its factors are large', async () => {

@@ -58,11 +58,30 @@ float rounded(cublasComputeType_t compute, float x) {
   return x;
 }
 
+/// Whether such a product is offered: a bias would have to be of the result's type, and is float32.
+bool supported(const cublasLtMatmulDescOpaque_t& product, const cublasLtMatrixLayoutOpaque_t& a,
+               const cublasLtMatrixLayoutOpaque_t& b, const cublasLtMatrixLayoutOpaque_t& d) {
+  const bool biased = product.epilogue & CUBLASLT_EPILOGUE_BIAS;
+  return a.type == b.type && (d.type == CUDA_R_32F || (d.type == a.type && !biased));
+}
+
 /// Algorithms by number, the best first; the others add up backwards, which shows in the last digits.
 constexpr int kAlgorithms = 3;
 
-void multiply(const cublasLtMatmulDescOpaque_t& product, uint64_t algorithm, const Matrix& a, const Matrix& b, float* d,
-              int64_t stride) {
+void put(const Matrix& d, int64_t row, int64_t column, float y) {
+  const int64_t i = column * d.layout.stride + row;
+  void* const data = const_cast<void*>(d.data);
+  if (d.layout.type == CUDA_R_16F) {
+    static_cast<uint16_t*>(data)[i] = to_float16(y);
+  } else if (d.layout.type == CUDA_R_16BF) {
+    static_cast<uint16_t*>(data)[i] = to_bfloat16(y);
+  } else {
+    static_cast<float*>(data)[i] = y;
+  }
+}
+
+void multiply(const cublasLtMatmulDescOpaque_t& product, uint64_t algorithm, const Matrix& a, const Matrix& b,
+              const Matrix& d) {
   const bool biased = product.epilogue & CUBLASLT_EPILOGUE_BIAS, rectified = product.epilogue & CUBLASLT_EPILOGUE_RELU;
   for (int64_t n = 0; n < b.columns(); ++n) {
     for (int64_t m = 0; m < a.rows(); ++m) {
@@ -72,7 +91,7 @@ void multiply(const cublasLtMatmulDescOpaque_t& product, uint64_t algorithm, con
         sum = fmaf(rounded(product.compute, a.at(m, k)), rounded(product.compute, b.at(k, n)), sum);
       }
       const float y = sum + (biased ? product.bias[m] : 0.0f);
-      d[n * stride + m] = rectified && y <= 0.0f ? 0.0f : y;
+      put(d, m, n, rectified && y <= 0.0f ? 0.0f : y);
     }
   }
 }
@@ -182,6 +201,7 @@ CORTADO_SIMULATED cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t
   const Matrix right{nullptr, *b, product->transpose_b == CUBLAS_OP_T};
   if (left.columns() != right.rows() || left.rows() != d->rows || right.columns() != d->columns || wanted < 1)
     return CUBLAS_STATUS_INVALID_VALUE;
+  if (!supported(*product, *a, *b, *d)) return CUBLAS_STATUS_NOT_SUPPORTED;
   if (preference->workspace < kWorkspace || preference->schemes != CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE)
     return CUBLAS_STATUS_NOT_SUPPORTED;
   *found = std::min(wanted, kAlgorithms);
@@ -206,19 +226,19 @@ CORTADO_SIMULATED cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmul
                                                 const cublasLtMatmulAlgo_t* algorithm, void* workspace,
                                                 size_t workspace_bytes, cudaStream_t stream) {
   CORTADO_ANSWER_PLANTED(cublasStatus_t);
-  if (layout_a->type != layout_b->type || layout_d->type != CUDA_R_32F) return CUBLAS_STATUS_NOT_SUPPORTED;
+  if (!supported(*product, *layout_a, *layout_b, *layout_d)) return CUBLAS_STATUS_NOT_SUPPORTED;
   if (*static_cast<const float*>(alpha) != 1 || *static_cast<const float*>(beta) != 0 || !algorithm || !workspace ||
       workspace_bytes < kWorkspace)
     return CUBLAS_STATUS_INVALID_VALUE;
   // What a graph replays is what it was at the call.
   enqueue(stream, [product = *product, number = algorithm->data[0],
                    left = Matrix{a, *layout_a, product->transpose_a == CUBLAS_OP_T},
-                   right = Matrix{b, *layout_b, product->transpose_b == CUBLAS_OP_T}, d = static_cast<float*>(d),
-                   stride = layout_d->stride, workspace] {
+                   right = Matrix{b, *layout_b, product->transpose_b == CUBLAS_OP_T},
+                   result = Matrix{d, *layout_d, false}, workspace] {
     const auto terms = static_cast<double>(left.rows() * left.columns() * right.columns());
     spend(terms * 1e-3 * static_cast<double>(1 + number) * slowness("algorithm " + std::to_string(number)));
     memset(workspace, 0xff, kWorkspace);
-    multiply(product, number, left, right, d, stride);
+    multiply(product, number, left, right, result);
   });
   return CUBLAS_STATUS_SUCCESS;
 }

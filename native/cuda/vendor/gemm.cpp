@@ -22,6 +22,10 @@ cublasComputeType_t compute_type(const GemmShape& shape) {
   return CUBLAS_COMPUTE_32F_FAST_TF32;
 }
 
+DataType data_type(DType type) {
+  return type == DType::bf16 ? CUDA_R_16BF : type == DType::f16 ? CUDA_R_16F : CUDA_R_32F;
+}
+
 cublasLtEpilogue_t epilogue(const GemmShape& shape) {
   if (shape.bias) return shape.relu ? CUBLASLT_EPILOGUE_RELU_BIAS : CUBLASLT_EPILOGUE_BIAS;
   return shape.relu ? CUBLASLT_EPILOGUE_RELU : CUBLASLT_EPILOGUE_DEFAULT;
@@ -37,7 +41,8 @@ std::string GemmShape::text() const {
       << rows << ")" << (transpose_a ? " transposed" : "")
       << (factors == DType::bf16  ? ", stored in bfloat16"
           : factors == DType::f16 ? ", stored in float16"
-                                  : "");
+                                  : "")
+      << (result == DType::f32 ? "" : " like its result");
   return out.str();
 }
 
@@ -66,12 +71,10 @@ Gemm::Gemm(CublasLt& library, const GemmShape& shape) : subject_(shape.text()), 
           "cublasLtMatrixLayoutCreate");
     return Handle<cublasLtMatrixLayout_t>(made, library.cublasLtMatrixLayoutDestroy);
   };
-  const DataType factors = shape.factors == DType::bf16  ? CUDA_R_16BF
-                           : shape.factors == DType::f16 ? CUDA_R_16F
-                                                         : CUDA_R_32F;
+  const DataType factors = data_type(shape.factors);
   a_ = layout(factors, shape.rows, shape.depth, shape.transpose_a);
   b_ = layout(factors, shape.depth, shape.columns, shape.transpose_b);
-  d_ = layout(CUDA_R_32F, shape.rows, shape.columns, false);
+  d_ = layout(data_type(shape.result), shape.rows, shape.columns, false);
 }
 
 std::vector<Gemm> Gemm::candidates(CublasLt& library, const GemmShape& shape) {
@@ -129,7 +132,7 @@ std::string Gemm::describe() const {
   return words.str();
 }
 
-void Gemm::run(CublasLt& library, cudaStream_t stream, const void* a, const void* b, const float* bias, float* d,
+void Gemm::run(CublasLt& library, cudaStream_t stream, const void* a, const void* b, const float* bias, void* d,
                void* workspace) const {
   const float one = 1, zero = 0;
   if (bias_) {

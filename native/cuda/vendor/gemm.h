@@ -18,7 +18,8 @@ struct GemmShape {
   bool transpose_a, transpose_b;
   bool bias, relu;  // D + bias (rows), rectified
   Precision precision;
-  DType factors;  // A and B are float32, bfloat16 or float16; D is float32 all the same
+  DType factors;  // A and B are float32, bfloat16 or float16
+  DType result;   // D is float32 or, without a bias, which would have to be so too, what they are
 
   /// In words: for errors, and to tell one from the others.
   std::string text() const;
@@ -42,7 +43,7 @@ class Gemm {
   std::string describe() const;
   size_t workspace() const { return algorithm_.workspaceSize; }
   /// Throws Error.
-  void run(CublasLt& library, cudaStream_t stream, const void* a, const void* b, const float* bias, float* d,
+  void run(CublasLt& library, cudaStream_t stream, const void* a, const void* b, const float* bias, void* d,
            void* workspace) const;
 
  private:

@@ -192,7 +192,7 @@ void Vendor::run(const Convolution& convolution, cudaStream_t stream, const Conv
   convolution.run(cudnn_, cudnn_.handle(), stream, tensors);
 }
 
-void Vendor::run(const Gemm& gemm, cudaStream_t stream, const void* a, const void* b, const float* bias, float* d,
+void Vendor::run(const Gemm& gemm, cudaStream_t stream, const void* a, const void* b, const float* bias, void* d,
                  void* workspace) {
   const std::lock_guard lock(mutex_);
   gemm.run(cublaslt_, stream, a, b, bias, d, workspace);

@@ -1,0 +1,41 @@
+#include "results.h"
+
+#include "together.h"
+
+namespace cortado::cuda {
+
+namespace {
+
+struct CopyWords {
+  const uint32_t* from;
+  uint32_t* to;
+  __device__ void operator()(int64_t i) const { to[i] = from[i]; }
+};
+
+/// Of whole words, where they belong.
+bool is_small(const ResultCopy& copy) {
+  constexpr size_t kMost = 1024, kWord = sizeof(uint32_t);
+  return copy.bytes <= kMost && copy.bytes % kWord == 0 && reinterpret_cast<uintptr_t>(copy.to) % kWord == 0;
+}
+
+}  // namespace
+
+void copy_results(const std::vector<ResultCopy>& copies, cudaStream_t stream) {
+  Together<CopyWords> small{};
+  const auto start = [&] {
+    if (small.count > 0) for_each({stream, nullptr, nullptr}, small.size(), small);
+    small.count = 0;
+  };
+  for (const ResultCopy& copy : copies) {
+    if (!is_small(copy)) {
+      check(cudaMemcpyAsync(copy.to, copy.from, copy.bytes, cudaMemcpyDeviceToHost, stream), "cudaMemcpyAsync");
+      continue;
+    }
+    if (small.count == small.kMost) start();
+    small.add({static_cast<const uint32_t*>(copy.from), reinterpret_cast<uint32_t*>(copy.to)},
+              static_cast<int64_t>(copy.bytes / sizeof(uint32_t)));
+  }
+  start();
+}
+
+}  // namespace cortado::cuda

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <cuda_runtime.h>
+#include <stdint.h>
+
+#include <vector>
+
+namespace cortado::cuda {
+
+/// A result on its way to pinned memory of the host.
+struct ResultCopy {
+  const void* from;
+  uint8_t* to;
+  size_t bytes;
+};
+
+/// Puts the copies on the stream. Small results, of which a training step has one for each guard, are written by one
+/// kernel: the GPU reaches pinned memory by itself, and a copy of four bytes costs as much as one of ten thousand.
+void copy_results(const std::vector<ResultCopy>& copies, cudaStream_t stream);
+
+}  // namespace cortado::cuda
