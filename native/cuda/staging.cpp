@@ -6,7 +6,7 @@ namespace cortado::cuda {
 
 namespace {
 
-/// More than this many threads have no more to copy than the bus takes.
+/// More would only wait for memory and the bus.
 constexpr int kMostThreads = 6;
 
 template <class Storage>

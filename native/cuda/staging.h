@@ -10,7 +10,7 @@
 namespace cortado::cuda {
 
 /// Brings numbers from the host to the GPU on a stream of its own, through pinned buffers in turns: while some are on
-/// their way, the next is filled, by several threads, since one alone copies a fifth of what the bus takes.
+/// their way, the next is filled, by several threads, since one alone copies less than the bus takes.
 class Staging {
  public:
   using Fill = Memory::Fill;
