@@ -20,7 +20,7 @@ struct ContrastiveLoss {
   void run(const Run& run) const {
     double totals[1];
     chunked_sums<1>(run, pairs.rows, pairs.width, totals, [&](int64_t begin, int64_t end, double (&sums)[1]) {
-      for (int64_t row = begin; row < end; ++row) sums[0] += pairs.term(row);
+      for (int64_t row = begin; row < end; ++row) sums[0] += pairs.term(row, pairs.squared_distance(row));
     });
     *loss = static_cast<float>(totals[0] / static_cast<double>(2 * pairs.rows));
   }
@@ -43,7 +43,7 @@ struct ContrastiveLossGrad {
     const double scale = static_cast<double>(*dloss) / static_cast<double>(pairs.rows);
     for_slices(run.threads, pairs.rows, grain_of(pairs.width), [&](int64_t begin, int64_t end) {
       for (int64_t row = begin; row < end; ++row) {
-        const auto factor = static_cast<float>(scale * pairs.slope(row));
+        const auto factor = static_cast<float>(scale * pairs.slope(row, pairs.squared_distance(row)));
         for (int64_t i = row * pairs.width; i < (row + 1) * pairs.width; ++i) {
           const float d = factor * (pairs.a[i] - pairs.b[i]);
           if (da) da[i] = d;

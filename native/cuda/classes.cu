@@ -15,7 +15,8 @@ namespace {
 
 /// Whether a block does the classes of each row, or a thread: only of so many rows that they fill a GPU, and whose
 /// neighbours lie beside them in memory.
-inline bool by_blocks(const ClassAxis& shape) { return shape.inner == 1 || shape.rows() < 16384; }
+inline bool by_blocks(int64_t inner, int64_t rows) { return inner == 1 || rows < 16384; }
+inline bool by_blocks(const ClassAxis& shape) { return by_blocks(shape.inner, shape.rows()); }
 
 template <class S>
 struct SoftmaxRows {
@@ -182,13 +183,36 @@ struct Accuracy {
   }
 };
 
+/// Where an element stands in the order of its row, as one number: by its value, of equal ones the last first, NaN
+/// below every number. Never 0.
+__device__ inline uint64_t standing(float v, int64_t place) {
+  const uint32_t bits = bits_of(v + 0.0f);  // 0 and -0 are equal
+  const uint32_t value = v != v ? 0 : (bits >> 31 ? ~bits : bits | 0x80000000);
+  return (uint64_t{value} << 32) + static_cast<uint64_t>(place) + 1;
+}
+struct LargerStanding {
+  __device__ uint64_t operator()(uint64_t a, uint64_t b) const { return a > b ? a : b; }
+};
+
+template <class S>
+struct ArgmaxRows {
+  S s;
+  __device__ void operator()(int64_t row) const {
+    uint64_t last = ~uint64_t{0};
+    for (int64_t i = 0; i < s.k; ++i) {
+      last = over_block(s.behind(row, last, threadIdx.x, kBlock), LargerStanding());
+      if (threadIdx.x == 0) s.put(row, i, last);
+    }
+  }
+};
+
 /// Indices, values or both (in this order) of the k largest along some axes of x, the classes: Caffe's ArgMax. Of equal
-/// elements the last comes first; NaN is below every number. Scratch: k candidates a row.
+/// elements the last comes first; NaN is below every number.
 struct Argmax {
   const float* x;
   float* y;
   Channels shape;
-  int64_t k, indices, values, *candidates = nullptr;
+  int64_t k, indices, values;
 
   explicit Argmax(Prepare& step)
       : x(step.in(0).f32()), y(step.out(0).f32()), shape(channels_along(step, step.in(0))), k(step.integer("topK")) {
@@ -197,38 +221,30 @@ struct Argmax {
     step.expect(k > 0 && k <= shape.channels, "a rank among the classes");
     step.expect((indices | values) == 1, "indices, values or both");
     step.expect(holds(step.out(0), shape.each() * k * (indices + values)), "places for what is found");
-    step.scratch(static_cast<size_t>(shape.each() * k) * sizeof(int64_t));
   }
   void run(const Launch& launch) const {
-    Argmax s = *this;
-    s.candidates = static_cast<int64_t*>(launch.scratch);
-    for_each(launch, shape.each(), s);
+    if (by_blocks(shape.inner, shape.each())) return for_blocks(launch, shape.each(), ArgmaxRows<Argmax>{*this});
+    for_each(launch, shape.each(), *this);
   }
   __device__ void operator()(int64_t row) const {
-    const int64_t inner = shape.inner;
-    const float* first = x + row / inner * shape.channels * inner + row % inner;
-    int64_t* best = candidates + row * k;
-    select_best(first, best);
-    float* to = y + row / inner * (indices + values) * k * inner + row % inner;
-    for (int64_t i = 0; i < k; ++i) {
-      if (indices) to[i * inner] = static_cast<float>(best[i]);
-      if (values) to[(indices ? k + i : i) * inner] = first[best[i] * inner];
-    }
+    uint64_t last = ~uint64_t{0};
+    for (int64_t i = 0; i < k; ++i) put(row, i, last = behind(row, last, 0, 1));
   }
-
- private:
-  /// Whether b belongs behind a, which comes earlier in the row.
-  static __device__ bool keeps(float a, float b) { return a > b || (b != b && a == a); }
-
-  __device__ void select_best(const float* first, int64_t* best) const {
-    int64_t n = 0;
-    for (int64_t c = 0; c < shape.channels; ++c) {
-      const float v = first[c * shape.inner];
-      if (n == k && keeps(first[best[k - 1] * shape.inner], v)) continue;
-      int64_t at = n < k ? n++ : k - 1;
-      for (; at > 0 && !keeps(first[best[at - 1] * shape.inner], v); --at) best[at] = best[at - 1];
-      best[at] = c;
+  /// The next one behind `last` in a row, of every `pitch`th from `first` on; 0 where none is.
+  __device__ uint64_t behind(int64_t row, uint64_t last, int64_t first, int64_t pitch) const {
+    const float* from = x + row / shape.inner * shape.channels * shape.inner + row % shape.inner;
+    uint64_t best = 0;
+    for (int64_t c = first; c < shape.channels; c += pitch) {
+      const uint64_t own = standing(from[c * shape.inner], c);
+      if (own < last && own > best) best = own;
     }
+    return best;
+  }
+  __device__ void put(int64_t row, int64_t i, uint64_t standing) const {
+    const int64_t inner = shape.inner, outer = row / inner, c = static_cast<uint32_t>(standing) - 1;
+    float* to = y + outer * (indices + values) * k * inner + row % inner;
+    if (indices) to[i * inner] = static_cast<float>(c);
+    if (values) to[(indices ? k + i : i) * inner] = x[(outer * shape.channels + c) * inner + row % inner];
   }
 };
 

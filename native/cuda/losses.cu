@@ -211,39 +211,75 @@ struct MultinomialLossGrad {
   }
 };
 
+/// The squared distance of each pair, to s.measured(row, squared).
+template <class S>
+struct Distances {
+  S s;
+  __device__ void term(int64_t row, int64_t i, double (&sums)[1]) const {
+    sums[0] += s.pairs.squared_difference(row * s.pairs.width + i);
+  }
+  __device__ void done(int64_t row, const double (&sums)[1]) const { s.measured(row, sums[0]); }
+};
+
+/// Pairs with a number for each of them in scratch memory, behind the sums.
+struct MeasuredPairs {
+  Pairs pairs;
+  double* of_pair = nullptr;
+
+  explicit MeasuredPairs(Prepare& step) : pairs(step) {
+    step.scratch(offset() + static_cast<size_t>(pairs.rows) * sizeof(double));
+  }
+  template <class S>
+  void measure(const Launch& launch, S& s) const {
+    s.of_pair = reinterpret_cast<double*>(static_cast<uint8_t*>(launch.scratch) + offset());
+    sum_rows<1>(launch, pairs.rows, pairs.width, launch.scratch, Distances<S>{s});
+  }
+
+ private:
+  size_t offset() const {
+    const size_t distances = sums_bytes<1>(pairs.rows, pairs.width), total = sums_bytes<1>(1, pairs.rows);
+    return distances > total ? distances : total;
+  }
+};
+
 /// a, b, similar -> sum over pairs of d^2, or of max(0, margin - d)^2 (legacy: max(0, margin - d^2)) for dissimilar
 /// ones, divided by 2 rows.
-struct ContrastiveLoss : MeanLoss<ContrastiveLoss> {
-  Pairs pairs;
-
-  explicit ContrastiveLoss(Prepare& step) : MeanLoss(step, step.in(0).size()), pairs(step) {}
-  void run(const Launch& launch) const { add_up(launch, pairs.rows); }
-  __device__ double cost(int64_t row) const { return pairs.term(row); }
+struct ContrastiveLoss : MeanLoss<ContrastiveLoss>, MeasuredPairs {
+  explicit ContrastiveLoss(Prepare& step) : MeanLoss(step, step.in(0).size()), MeasuredPairs(step) {}
+  void run(const Launch& launch) const {
+    ContrastiveLoss s = *this;
+    measure(launch, s);
+    s.add_up(launch, pairs.rows);
+  }
+  __device__ void measured(int64_t row, double squared) const { of_pair[row] = pairs.term(row, squared); }
+  __device__ double cost(int64_t row) const { return of_pair[row]; }
   __device__ double divisor() const { return static_cast<double>(2 * pairs.rows); }
 };
 
 /// a, b, similar, dloss -> da, db = -da.
-struct ContrastiveLossGrad {
-  Pairs pairs;
+struct ContrastiveLossGrad : MeasuredPairs {
   const float* dloss;
   float *da, *db;
 
-  explicit ContrastiveLossGrad(Prepare& step) : pairs(step), dloss(step.in(3).f32()) {
+  explicit ContrastiveLossGrad(Prepare& step) : MeasuredPairs(step), dloss(step.in(3).f32()) {
     da = step.out(0).f32();
     db = step.out(1).f32();
     const int64_t n = pairs.rows * pairs.width;
     step.expect(may_hold(step.out(0), n) && may_hold(step.out(1), n) && holds(step.in(3), 1),
                 "gradients of the loss and its inputs");
   }
-  void run(const Launch& launch) const { for_each(launch, pairs.rows, *this); }
-  __device__ void operator()(int64_t row) const {
-    const double scale = static_cast<double>(*dloss) / static_cast<double>(pairs.rows);
-    const auto factor = static_cast<float>(scale * pairs.slope(row));
-    for (int64_t i = row * pairs.width; i < (row + 1) * pairs.width; ++i) {
-      const float d = factor * (pairs.a[i] - pairs.b[i]);
-      if (da) da[i] = d;
-      if (db) db[i] = -d;
-    }
+  void run(const Launch& launch) const {
+    ContrastiveLossGrad s = *this;
+    measure(launch, s);
+    for_each(launch, pairs.rows * pairs.width, s);
+  }
+  __device__ void measured(int64_t row, double squared) const {
+    of_pair[row] = static_cast<double>(*dloss) / static_cast<double>(pairs.rows) * pairs.slope(row, squared);
+  }
+  __device__ void operator()(int64_t i) const {
+    const float d = static_cast<float>(of_pair[i / pairs.width]) * (pairs.a[i] - pairs.b[i]);
+    if (da) da[i] = d;
+    if (db) db[i] = -d;
   }
 };
 

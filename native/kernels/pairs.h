@@ -42,18 +42,18 @@ struct Pairs {
 
   CORTADO_FORMULA double squared_distance(int64_t row) const {
     double total = 0;
-    for (int64_t i = row * width; i < (row + 1) * width; ++i) {
-      const double d = static_cast<double>(a[i]) - static_cast<double>(b[i]);
-      total += d * d;
-    }
+    for (int64_t i = row * width; i < (row + 1) * width; ++i) total += squared_difference(i);
     return total;
+  }
+  CORTADO_FORMULA double squared_difference(int64_t i) const {
+    const double d = static_cast<double>(a[i]) - static_cast<double>(b[i]);
+    return d * d;
   }
 
   CORTADO_FORMULA bool alike(int64_t row) const { return label_of(similar[row]) != 0; }
 
-  /// What a pair adds to the loss.
-  CORTADO_FORMULA double term(int64_t row) const {
-    const double squared = squared_distance(row);
+  /// What a pair of that squared distance adds to the loss.
+  CORTADO_FORMULA double term(int64_t row, double squared) const {
     if (alike(row)) return squared;
     const double room = margin - (legacy ? squared : ::sqrt(squared));
     if (!(room > 0)) return 0;
@@ -61,9 +61,8 @@ struct Pairs {
   }
 
   /// The derivative by a, over (a - b). Caffe adds 1e-4 to the distance that it divides by.
-  CORTADO_FORMULA double slope(int64_t row) const {
+  CORTADO_FORMULA double slope(int64_t row, double squared) const {
     if (alike(row)) return 1;
-    const double squared = squared_distance(row);
     if (legacy) return margin - squared > 0 ? -1 : 0;
     const double distance = ::sqrt(squared), room = margin - distance;
     return room > 0 ? -room / (distance + 1e-4) : 0;

@@ -152,6 +152,32 @@ describe('contrastiveLoss', () => {
       },
     ));
 
+  it('agrees on long rows, alike and not', async () => {
+    const inputs = [random([4, 900], 1), random([4, 900], 2), whole([4], 2, 3)];
+    await assertAgrees(ops.contrastiveLoss, inputs, { margin: 40 }, loops(40, false), {
+      wrt: [],
+    });
+    const [da, db] = await ops.contrastiveLoss.backward(inputs, [tensorOf([], () => 4)], { margin: 40 });
+    const [a, b, similar] = inputs.map(doubles);
+    const distance = (row: number): number => {
+      let sum = 0;
+      for (let i = row * 900; i < row * 900 + 900; i++) sum += (a!.data[i]! - b!.data[i]!) ** 2;
+      return Math.sqrt(sum);
+    };
+    const slopes = [0, 1, 2, 3].map((row) => {
+      const d = distance(row);
+      return similar!.data[row] ? 1 : -(40 - d) / (d + 1e-4);
+    });
+    assert.ok(slopes.some((slope) => slope === 1) && slopes.some((slope) => slope < 0));
+    const want = a!.data.map((v, i) => slopes[Math.floor(i / 900)]! * (v - b!.data[i]!));
+    assertClose(da!.data, want, 'da');
+    assertClose(
+      db!.data,
+      want.map((v) => -v),
+      'db',
+    );
+  });
+
   it("divides by Caffe's distance", async () => {
     const inputs = [tensorOf([1, 1], () => 0.25), tensorOf([1, 1], () => 0), tensorOf([1], () => 0)];
     const [da] = await ops.contrastiveLoss.backward(inputs, [tensorOf([], () => 1)], { margin: 1 });

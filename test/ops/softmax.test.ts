@@ -91,6 +91,31 @@ describe('argmax', () => {
       },
     ));
 
+  it('finds the same in long rows and wide planes', async () => {
+    for (const [shape, topK] of [
+      [[3, 1000], 5],
+      [[2, 600, 3, 2], 300],
+      [[2, 3, 100, 100], 2],
+    ] as const) {
+      const x = whole(shape, 50, 6);
+      const inner = shape.slice(2).reduce((a, b) => a * b, 1);
+      const [y] = await ops.argmax([x], { axis: 1, topK });
+      const rows = Array.from({ length: shape[0] * inner }, (_, row) => {
+        const [outer, place] = [Math.floor(row / inner), row % inner];
+        const value = (c: number): number => x.data[(outer * shape[1] + c) * inner + place]!;
+        const order = Array.from({ length: shape[1] }, (_, c) => c).sort((a, b) => value(b) - value(a) || b - a);
+        return { found: (rank: number) => y!.data[(outer * topK + rank) * inner + place], order };
+      });
+      for (const { found, order } of rows) for (let i = 0; i < topK; i++) assert.equal(found(i), order[i]);
+    }
+  });
+
+  it('orders zeros of either sign, infinities and NaN', async () => {
+    const x = { data: Float32Array.of(-0, NaN, 0, -Infinity, Infinity, -0, NaN, 1e-45, -1e-45), shape: [1, 9] };
+    const [y] = await ops.argmax([x], { axis: 1, topK: 9 });
+    assert.deepEqual(y!.data, Float32Array.of(4, 7, 5, 2, 0, 8, 3, 6, 1));
+  });
+
   it('flattens all axes but the first without an axis', async () => {
     const x = { data: Float32Array.of(1, 5, NaN, 5, 0, -1, 2, 9), shape: [2, 2, 1, 2] };
     const [places] = await ops.argmax([x], { topK: 2 });
