@@ -1,8 +1,8 @@
 /**
  * Times AlexNet on a GPU, kernel by kernel and as a whole, and what is bound by memory alone, beside ceilings measured in
- * the same run and beside PyTorch where Python has it: npm run bench:gpu -- --out FOLDER. Whole nets come before kernels. It
- * stops taking up new cases when its minutes are over, and says which it has left out; what it has by then is in the folder,
- * whatever ends it.
+ * the same run and beside PyTorch where Python has it: npm run bench:gpu -- --out FOLDER. Whole nets come before kernels,
+ * and what PyTorch has to compile, a minute each, comes last. It stops taking up new cases when its minutes are over, and says
+ * which it has left out; what it has by then is in the folder, whatever ends it.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -28,6 +28,7 @@ interface Options {
   readonly size: string;
   readonly parameters: string;
   readonly filter: string;
+  readonly peers?: string;
 }
 
 /** The most that the GPU was seen to do in this run. */
@@ -48,7 +49,15 @@ const options = new Command('bench:gpu')
   .option('--minutes <n>', 'after which no new case is begun', '7')
   .option('--size <n>', 'extents of the large product and of the copy', '8192')
   .option('--parameters <n>', 'that the solver updates', '60965224')
-  .option('--filter <regex>', 'only cases that match, such as float32/kernel/conv or bfloat16/bvlc/train', '.')
+  .option(
+    '--filter <regex>',
+    'only cases that match, such as float32/kernel/conv, bfloat16/bvlc/train or peers/eager',
+    '.',
+  )
+  .option(
+    '--peers <regex>',
+    'only cases of PyTorch that match, such as bf16/bvlc/train/b128$ (default: of the same batches)',
+  )
   .parse()
   .opts<Options>();
 
@@ -57,6 +66,7 @@ const ORDER: readonly Precision[] = ['bfloat16', 'float32', 'tf32', 'float16'];
 
 const seconds = Number(options.seconds);
 const filter = new RegExp(options.filter);
+const batches = options.batch.split(',').map(Number);
 const end = performance.now() + Number(options.minutes) * 60_000;
 const skipped: string[] = [];
 
@@ -72,14 +82,13 @@ await main();
 console.log(save(true));
 
 async function main(): Promise<void> {
-  const batches = options.batch.split(',').map(Number);
   const gbps = await copyRate(Number(options.size));
   for (const precision of ORDER.filter((one) => device.precisions.includes(one))) {
     const ceiling = { precision, gflops: await productRate(Number(options.size), precision), gbps };
     ceilings.push(ceiling);
     for (const batch of batches) await timeNets(batch, precision);
   }
-  if (options.device !== 'cuda-sim') await take('peers', timePeers);
+  await timePeers('eager');
   for (const ceiling of ceilings) {
     const { precision } = ceiling;
     // Only products tell precisions apart: other kernels are timed once.
@@ -94,6 +103,7 @@ async function main(): Promise<void> {
       kernels.push({ ...row, precision });
     });
   }
+  for (const variant of ['compile.*bf16', 'compile(?!.*bf16)']) await timePeers(variant);
 }
 
 /**
@@ -164,10 +174,17 @@ async function timeNets(batch: number, precision: Precision): Promise<void> {
   }
 }
 
-async function timePeers(): Promise<void> {
-  const { rows, skipped: lines } = await benchPeers(PEERS, 'torch.*/bvlc/', seconds, info().threads, 'cuda');
-  nets.push(...rows);
-  skipped.push(...lines);
+/** Times PyTorch, those cases whose name goes on with `variant` after its version and device. */
+async function timePeers(variant: string): Promise<void> {
+  if (options.device === 'cuda-sim') return;
+  const wanted = options.peers ?? `torch.*/bvlc/(infer|train)/b(${batches.join('|')})$`;
+  await take(`peers/${variant}`, async () => {
+    const left = AbortSignal.timeout(Math.ceil(end - performance.now()));
+    const cases = `^(?=.*:${variant})(?=.*(?:${wanted}))`;
+    const { rows, skipped: lines } = await benchPeers(PEERS, cases, seconds, info().threads, 'cuda', left);
+    nets.push(...rows);
+    skipped.push(...lines.filter((line) => !skipped.includes(line)));
+  });
 }
 
 /** GB/s of a copy of size² numbers, the best of some. */

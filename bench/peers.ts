@@ -29,13 +29,17 @@ export interface PeerResults {
   readonly peakBytes: number;
 }
 
-/** Times the peers' cases that match; nothing but a note when there is no script. */
+/**
+ * Times the peers' cases that match; nothing but a note when there is no script. `signal` ends the script: the cases that it
+ * has printed by then are there.
+ */
 export async function benchPeers(
   script: string,
   filter: string,
   seconds: number,
   threads: number,
   device = 'cpu',
+  signal?: AbortSignal,
 ): Promise<PeerResults> {
   if (!existsSync(script))
     return { rows: [], skipped: [`no peers: ${script} is not there (CORTADO_PEERS names the script)`], peakBytes: 0 };
@@ -68,7 +72,9 @@ export async function benchPeers(
           ...(device !== 'cpu' && { inputs: 'device' as const }),
         });
     },
+    signal,
   );
+  if (signal?.aborted) skipped.push(`peers ${filter}: cut off after ${rows.length} cases`);
   return { rows, skipped, peakBytes };
 }
 
@@ -91,12 +97,21 @@ export async function benchPeersLonger(
   return { ...first, rows };
 }
 
-/** Runs Python, hands on each line that it prints, and returns its largest resident size. */
-async function run(args: readonly string[], onLine: (line: string) => void): Promise<number> {
-  const child = spawn(PYTHON, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+/** Runs Python until it ends or `signal` ends it, hands on each line that it prints, and returns its largest resident size. */
+async function run(args: readonly string[], onLine: (line: string) => void, signal?: AbortSignal): Promise<number> {
+  const child = spawn(PYTHON, args, { stdio: ['ignore', 'pipe', 'inherit'], ...(signal && { signal }) });
   const watch = watchMemory(child.pid);
-  const ended = new Promise<void>((done, failed) => child.on('error', failed).on('close', () => done()));
-  for await (const line of createInterface({ input: child.stdout })) if (line.startsWith('{')) onLine(line);
+  const lines = createInterface({ input: child.stdout });
+  const ended = new Promise<void>((done, failed) => {
+    child.on('error', (error) => error.name !== 'AbortError' && failed(error));
+    child.on('exit', () => {
+      // Processes that compile for PyTorch hold its output open for longer than it lives, and print nothing there.
+      setTimeout(() => lines.close(), 1000).unref();
+      done();
+    });
+  });
+  for await (const line of lines) if (line.startsWith('{')) onLine(line);
+  child.stdout.destroy();
   await ended;
   return watch();
 }

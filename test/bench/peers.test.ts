@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { benchPeersLonger } from '../../bench/peers.js';
+import { setTimeout } from 'node:timers/promises';
+import { benchPeers, benchPeersLonger } from '../../bench/peers.js';
 import { pythonHas } from '../support/python.js';
 
 /** As the scripts of peers do: two cases of 0.01 and 2 s a run, at least three runs; notes how it was called. */
@@ -17,6 +18,16 @@ for case, s in (("bvlc/infer", 0.01), ("bvlc/train", 2.0)):
     if re.search(args.case, f"lib-1.0+cpu:a+b/{case}/b64"):
         print(json.dumps({"peer": "lib-1.0+cpu:a+b", "case": case, "batch": 64, "ms": 1000 * s,
                           "images_per_s": 64 / s, "repeats": max(3, int(float(args.seconds) / s))}))
+`;
+
+/** Prints one case and never ends, as little as what it has started, which holds its output open. */
+const ENDLESS = `
+import os, subprocess, sys, time
+print('{"peer": "lib", "case": "bvlc/infer", "batch": 64, "ms": 10, "images_per_s": 6400, "repeats": 100}', flush=True)
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+open(__file__ + ".pid.part", "w").write(str(child.pid))
+os.rename(__file__ + ".pid.part", __file__ + ".pid")
+time.sleep(600)
 `;
 
 describe('peers in Python', () => {
@@ -38,5 +49,21 @@ describe('peers in Python', () => {
       ],
     );
     assert.equal(readFileSync(`${path}.calls`, 'utf8'), '5 lib\n24 ^lib-1\\.0\\+cpu:a\\+b/bvlc/train/b64$\n');
+  });
+
+  it('leave what they have printed when they are stopped', async () => {
+    const path = join(folder, 'endless.py');
+    writeFileSync(path, ENDLESS);
+    const control = new AbortController();
+    const results = benchPeers(path, 'lib', 5, 1, 'cpu', control.signal);
+    while (!existsSync(`${path}.pid`)) await setTimeout(20);
+    control.abort();
+    const { rows, skipped } = await results;
+    process.kill(Number(readFileSync(`${path}.pid`, 'utf8')));
+    assert.deepEqual(
+      rows.map(({ who, ms }) => [who, ms]),
+      [['lib', 10]],
+    );
+    assert.deepEqual(skipped, ['peers lib: cut off after 1 cases']);
   });
 });
