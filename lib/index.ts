@@ -32,7 +32,7 @@ export type { BackwardOptions, BackwardResult, Model, RunOptions, StepOptions, S
 export * from './models/index.js';
 export * from './ops/index.js';
 export type { Images } from './pixels.js';
-export type { Depth, HalfSlots, Layouts, LrnPool, Passes, Precision, Target, Updates } from './passes/index.js';
+export type { Depth, HalfSlots, Layouts, LrnPool, Passes, Precision, Takes, Target, Updates } from './passes/index.js';
 export type { Phase } from './program.js';
 export { Random } from './random.js';
 export type { Pair, Shape } from './shape.js';

@@ -16,7 +16,7 @@ import { CPU, PLAIN, type Target } from './target.js';
 import { useWinograd } from './winograd.js';
 
 export { CPU_PRECISIONS, type Precision } from './precision.js';
-export type { LrnPool } from './lrn-pool.js';
+export type { LrnPool, Takes } from './lrn-pool.js';
 export { CPU, GPU, type Depth, type HalfSlots, type Layouts, type Target, type Updates } from './target.js';
 export { placeInArena, placeKept, roundUp, sizeOf, type Layout } from './memory.js';
 
