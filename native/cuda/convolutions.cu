@@ -3,7 +3,6 @@
 #include "convert.h"
 #include "correlation.h"
 #include "library_convolution.h"
-#include "split_convolution.h"
 #include "table.h"
 
 namespace cortado::cuda {
@@ -17,7 +16,6 @@ struct Convolved : TakesAny {
   P p;
   ProductShape shape;
   LibraryConvolution library;
-  SplitConvolution split;
   Brought tensors;  // image, weight, features
 
   Convolved(Prepare& step, const Tensor& image, const Tensor& weight, const Tensor& features, const Epilogue& epilogue)
@@ -25,13 +23,11 @@ struct Convolved : TakesAny {
           epilogue},
         shape(p.shape()),
         library(step, P::kPass, p.at.s, image, weight, features, epilogue, own()),
-        split(step, P::kPass, p.at.s, image, weight, features, epilogue, own(), library.milliseconds()),
         tensors(step, image, weight, features, shape.bytes()) {
     step.scratch(shape.bytes());
   }
   void run(const Launch& launch) const {
     // A library does not look whether the run has been halted.
-    if (split && !launch.halt) return split.run(launch);
     if (library && !launch.halt) return library.run(launch);
     constexpr int kResult = P::kPass == Pass::image ? 0 : P::kPass == Pass::weight ? 1 : 2;
     const auto place = [&](int i) {

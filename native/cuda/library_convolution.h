@@ -43,8 +43,6 @@ class LibraryConvolution {
   }
 
   explicit operator bool() const { return plan_ != nullptr; }
-  /// Milliseconds, with what is done around the plan; nothing where it was not timed.
-  std::optional<float> milliseconds() const { return milliseconds_; }
 
   void run(const Launch& launch) const {
     if (precision_ == Precision::tf32) return run_last<float>(launch);
@@ -84,17 +82,17 @@ class LibraryConvolution {
     const bool epilogue = pass_ == Pass::features && (epilogue_.bias || epilogue_.relu);
     const bool fusible = epilogue && (!last || (direct_[kFeaturesSide] && !scaled()));
     const bool separable = last && s.groups > 1 && s.groups <= kMostGroups && planes_[kWeightSide].whole();
+    float least = 0;
     for (const bool fused : {true, false}) {
       for (const bool whole : {false, true}) {
         if ((whole && !separable) || (fused && !fusible)) continue;
         const Found<Convolution>* found = vendor_->convolution(shape_of(s, whole, fused), own);
         if (!found) continue;
-        std::optional<float> time = found->milliseconds;
-        if (time) *time += around(whole, epilogue && !fused);
+        const float time = found->milliseconds.value_or(0) + around(whole, epilogue && !fused);
         // Where nothing was timed, the first.
-        if (plan_ && (!time || (milliseconds_ && *time >= *milliseconds_))) continue;
+        if (plan_ && (!found->milliseconds || time >= least)) continue;
         plan_ = &found->plan;
-        milliseconds_ = time;
+        least = time;
         fused_ = fused;
         whole_ = whole;
       }
@@ -227,7 +225,6 @@ class LibraryConvolution {
   Pass pass_;
   Precision precision_ = Precision::f32;
   const Convolution* plan_ = nullptr;
-  std::optional<float> milliseconds_;
   bool fused_ = false;  // the epilogue is the plan's
   bool whole_ = false;  // the plan's weights are without groups
   GroupedWeights weights_{};

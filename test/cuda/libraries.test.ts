@@ -304,36 +304,6 @@ describe('libraries of the GPU', function () {
     }
   });
 
-  it('convolve float32 in three products of TF32 where that is faster, and to the digits of float32', () => {
-    const folder = mkdtempSync(join(tmpdir(), 'cortado-plans-'));
-    const body = `
-      const net = graph({ x: input([16, 7, 6]) }, ({ x }) => {
-        const a = conv2d(x, { name: 'a', filters: 32, kernel: 3, stride: 2, pad: 1, groups: 2 });
-        return { y: conv2d(a, { name: 'y', filters: 8, kernel: [2, 3] }) };
-      });
-      const x = Float32Array.from({ length: 2016 }, (_, i) => Math.sin(i));
-      const from = { y: Float32Array.from({ length: 72 }, (_, i) => Math.cos(i)) };
-      const of = ['x', 'a.weight', 'a.bias', 'y.weight', 'y.bias'];
-      for (const device of ['cuda-sim', 'cpu'])
-        await say(compile(net, { device, batch: 3, seed: 4 }).then(async (model) => {
-          const { outputs, gradients } = await model.backward({ x }, { from, of }).finally(() => model.dispose());
-          return JSON.stringify([outputs.y, ...of.map((name) => gradients[name])].map(({ data }) => [...data]));
-        }));`;
-    try {
-      const { answer } = program(body, { CORTADO_CACHE: folder, CORTADO_SIM_SLOW: 'engine 3' }, '');
-      const [there, here] = answer.map((text) => JSON.parse(text) as number[][]);
-      const kept = readdirSync(join(folder, 'plans')).map((file) => readFileSync(join(folder, 'plans', file), 'utf8'));
-      // Both convolutions, forward and both gradients.
-      assert.equal(kept.filter((text) => /, split\n[\d.e-]+ ms\nexact$/.test(text)).length, 6);
-      there!.forEach((data, i) => {
-        const [got, want] = [data, here![i]!].map((numbers) => ({ data: Float32Array.from(numbers), shape: [] }));
-        assert.ok(distance(got!, want!) < 2e-6, `${i}: ${distance(got!, want!)}`);
-      });
-    } finally {
-      rmSync(folder, { recursive: true, force: true });
-    }
-  });
-
   it('normalise where they are faster than our own kernel, as measured once', () => {
     const folder = mkdtempSync(join(tmpdir(), 'cortado-plans-'));
     const body = `

@@ -36,15 +36,16 @@ ConvolutionTensors tensors_in(const Stopwatch& watch) {
 }
 size_t result_of(Pass pass) { return pass == Pass::image ? kImageAt : pass == Pass::weight ? kWeightAt : kFeaturesAt; }
 
-/// Whether the numbers are `wanted` but for what is below a share of the largest, as rounding of float32 is.
-bool agree(const std::vector<float>& got, const std::vector<float>& wanted, float share) {
+/// Whether the numbers are `wanted` but for rounding of float32, which stays far below this share of the largest.
+bool agree(const std::vector<float>& got, const std::vector<float>& wanted) {
+  constexpr float kShare = 1e-5f;
   float largest = 0, difference = 0;
   for (size_t i = 0; i < wanted.size(); ++i) {
     largest = std::max(largest, std::abs(wanted[i]));
     const float d = std::abs(got[i] - wanted[i]);
     if (!(d <= difference)) difference = d;  // NaN, too
   }
-  return difference <= share * largest;
+  return difference <= kShare * largest;
 }
 
 template <class Plan>
@@ -77,32 +78,6 @@ const Found<Convolution>* Vendor::convolution(const ConvolutionShape& shape, con
   auto found = convolutions_.find(key);
   if (found == convolutions_.end()) found = convolutions_.emplace(key, plan(shape, key, own)).first;
   return found->second ? &*found->second : nullptr;
-}
-
-std::optional<float> Vendor::exact(const ConvolutionShape& shape, const OwnConvolution& own,
-                                   const OwnConvolution& theirs) {
-  static constexpr const char* kExact = "exact";
-  constexpr size_t kMost = size_t{1} << 20;
-  use();
-  const std::string key = place_of(cudnn_, "cuDNN", shape.text() + ", split");
-  std::optional<Choice> choice = store_.load(key);
-  if (!choice && store_.keeps()) {
-    where_room_is([&] {
-      std::vector<size_t> bytes = bytes_of(shape);
-      const size_t at = result_of(shape.pass), count = std::min(bytes[at] / sizeof(float), kMost);
-      bytes.push_back(std::max(own.workspace, theirs.workspace));
-      const Stopwatch watch(bytes);
-      const auto work = [&](const OwnConvolution& one) {
-        return [&](cudaStream_t stream) { one.run(stream, shape, tensors_in(watch)); };
-      };
-      const auto wanted = watch.result(work(own), at, count), got = watch.result(work(theirs), at, count);
-      const bool same = wanted && got && agree(*got, *wanted, 3e-6f);
-      const auto time = same ? watch.time(work(theirs)) : std::nullopt;
-      choice = store_.keep(key, {time.value_or(0), time ? kExact : "inexact"});
-    });
-  }
-  if (!choice || choice->description != kExact) return std::nullopt;
-  return choice->milliseconds;
 }
 
 float Vendor::moving(size_t bytes) const {
@@ -140,7 +115,7 @@ std::optional<Found<Convolution>> Vendor::plan(const ConvolutionShape& shape, co
         watch.result([&](cudaStream_t stream) { own.run(stream, shape, tensors_in(watch)); }, at, count);
     std::erase_if(plans, [&](const Convolution& plan) {
       const auto got = watch.result([&](cudaStream_t stream) { run(plan, watch, stream); }, at, count);
-      return got && !agree(*got, *wanted, 1e-5f);
+      return got && !agree(*got, *wanted);
     });
   };
   return search<Convolution>(

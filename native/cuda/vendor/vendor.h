@@ -33,9 +33,6 @@ class Vendor {
   /// this. What engines say of their rounding in float32 is not always so: there their results are compared with ours.
   /// Throws Error.
   const Found<Convolution>* convolution(const ConvolutionShape& shape, const OwnConvolution& own);
-  /// Milliseconds that `theirs` takes for a convolution in float32, where it agrees with `own` nearly to float32's last
-  /// digit: found out on the GPU, once, and kept; nothing where it does not agree or nothing can be kept. Throws Error.
-  std::optional<float> exact(const ConvolutionShape& shape, const OwnConvolution& own, const OwnConvolution& theirs);
   /// Milliseconds that it takes to move so many bytes in the GPU's memory, at its nominal rate, and to start that.
   float moving(size_t bytes) const;
   const Gemm* gemm(const GemmShape& shape);
