@@ -1,12 +1,14 @@
 import { DivergedError, NotFiniteError } from '../errors.js';
+import type { Feed } from '../feed.js';
 import type { Model } from '../model.js';
 import { isLearned } from '../update.js';
-import type { ModelInputs } from './feeder.js';
+
+type Inputs = Readonly<Record<string, Feed>>;
 
 const ADVICE = 'lower the rate, clip the gradients, or look at the data';
 
 /** What to say of a step that came to NaN or infinity and changed nothing: which layer began it. Runs the net once more. */
-export async function notFinite(model: Model, inputs: ModelInputs, cause: NotFiniteError): Promise<DivergedError> {
+export async function notFinite(model: Model, inputs: Inputs, cause: NotFiniteError): Promise<DivergedError> {
   const of = model.graph.parameters.filter(isLearned).map((value) => value.name);
   // A step looks only at what guards its update; this looks at every result in its order.
   const first = await model.backward(inputs, { of, checkFinite: true }).then(
@@ -24,7 +26,7 @@ export async function notFinite(model: Model, inputs: ModelInputs, cause: NotFin
 }
 
 /** What to say of a loss that has grown beyond all bounds: the layer whose results have outgrown its input the most. */
-export async function exploded(model: Model, inputs: ModelInputs, loss: number, first: number): Promise<DivergedError> {
+export async function exploded(model: Model, inputs: Inputs, loss: number, first: number): Promise<DivergedError> {
   const layers = model.graph.nodes.filter((node) => node.arity > 0 && node.inputs.length > node.arity);
   const names = layers.flatMap((node) => [node.inputs[0]!.name, node.outputs[0]!.name]);
   const values = await model.forward(inputs, { phase: 'train', fetch: [...new Set(names)] });

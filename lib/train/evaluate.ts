@@ -33,12 +33,12 @@ export async function evaluate(model: Model, loader: Source, options: EvaluateOp
   const wanted = [...outputs.map(([, value]) => value.name), ...fetch];
   const started = performance.now();
   const means = new Means(outputs);
-  using feeder = new Feeder(loader, inputs.bring, signal);
+  using feeder = new Feeder(loader, signal);
   for (let i = 0; i < batches; i++) {
-    using taken = await feeder.take(i === batches - 1);
+    const taken = await feeder.take(i === batches - 1);
     if (!taken) break;
     const { batch } = taken;
-    const values = await model.forward(taken.inputs, { fetch: wanted, ...(signal && { signal }) });
+    const values = await model.forward(inputs.feed(batch), { fetch: wanted, ...(signal && { signal }) });
     means.add(
       outputs.map(([, value]) => values[value.name]!),
       batch.size,

@@ -1,6 +1,4 @@
-import { DeviceInputs } from '../device-inputs.js';
 import { UsageError } from '../errors.js';
-import type { Feed } from '../feed.js';
 import type { Batch, Loader } from '../data/loader.js';
 
 /** What a training needs of a `Loader`; anything of that shape will do. */
@@ -11,49 +9,32 @@ export type Source = AsyncIterable<Batch> &
     readonly options: Pick<Loader['options'], 'batch'>;
   };
 
-/** What a model is given for a run. */
-export type ModelInputs = Readonly<Record<string, Feed>> | DeviceInputs;
-
-/** A batch where the model takes it from. */
-interface Brought {
+/** A batch, and how long there was nothing else to do than wait for it. */
+export interface Taken {
   readonly batch: Batch;
-  readonly inputs: ModelInputs;
-}
-
-/** The same, and how long there was nothing else to do than wait for it. Disposing it frees what is on the device. */
-export interface Taken extends Brought, Disposable {
   readonly waited: number;
 }
 
-/**
- * Takes batches from a loader, always one ahead: while this one is computed with, the next one is on its way, as far as the
- * model's device.
- */
+/** Takes batches from a loader, always one ahead: the next one is on its way while this one is computed with. */
 export class Feeder implements Disposable {
   readonly #iterator: AsyncIterator<Batch>;
-  readonly #bringInputs: (batch: Batch) => Promise<ModelInputs>;
   readonly #signal: AbortSignal | undefined;
-  #next: Promise<Brought | undefined> | undefined;
+  #next: Promise<IteratorResult<Batch, unknown>> | undefined;
 
-  /** `bring` takes a batch to where the model takes it from. */
-  constructor(loader: Source, bring: (batch: Batch) => Promise<ModelInputs>, signal?: AbortSignal) {
+  constructor(loader: Source, signal?: AbortSignal) {
     this.#iterator = loader[Symbol.asyncIterator]();
-    this.#bringInputs = bring;
     this.#signal = signal;
   }
 
-  /**
-   * The next batch; undefined when there are no more. `last`: none will be taken after it.
-   * @throws what the loader or `bring` throws, or the signal's reason
-   */
+  /** The next batch; undefined when there are no more. `last`: none will be taken after it. @throws what the loader throws, or the signal's reason */
   async take(last = false): Promise<Taken | undefined> {
     const started = performance.now();
-    const taken = await abortable((this.#next ??= this.#bring()), this.#signal);
+    const taken = await abortable(this.#next ?? this.#iterator.next(), this.#signal);
     const waited = performance.now() - started;
     this.#next = undefined;
-    if (!taken) return undefined;
+    if (taken.done) return undefined;
     if (!last) this.#askForMore();
-    return { ...taken, waited, [Symbol.dispose]: () => release(taken) };
+    return { batch: taken.value, waited };
   }
 
   /** The same where batches must not end. @throws {UsageError} when they do */
@@ -66,23 +47,13 @@ export class Feeder implements Disposable {
   /** What is under way ends unheard. */
   [Symbol.dispose](): void {
     this.#iterator.return?.().catch(() => undefined);
-    this.#next?.then(release, () => undefined);
   }
 
   #askForMore(): void {
-    this.#next = this.#bring();
+    this.#next = this.#iterator.next();
     // Its failure is told when its turn comes.
     this.#next.catch(() => undefined);
   }
-
-  async #bring(): Promise<Brought | undefined> {
-    const next = await this.#iterator.next();
-    return next.done ? undefined : { batch: next.value, inputs: await this.#bringInputs(next.value) };
-  }
-}
-
-function release(brought: Brought | undefined): void {
-  if (brought?.inputs instanceof DeviceInputs) brought.inputs.dispose();
 }
 
 async function abortable<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {

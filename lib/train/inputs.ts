@@ -5,7 +5,7 @@ import type { Model } from '../model.js';
 import { format, same } from '../shape.js';
 import type { Batch } from '../data/loader.js';
 import { Pace } from '../data/pace.js';
-import type { ModelInputs, Source } from './feeder.js';
+import type { Source } from './feeder.js';
 
 /** Which inputs of a net take the pictures and the labels of a batch. */
 export interface InputNames {
@@ -28,7 +28,6 @@ const JUDGES = new Set(['softmaxLoss', 'multinomialLoss', 'infogainLoss', 'hinge
 /** The inputs of a net that batches go into, checked against what a loader brings. */
 export class Inputs {
   readonly names: InputNames;
-  readonly #model: Pick<Model, 'device' | 'upload'>;
   readonly #labels: ClassLabels | undefined;
 
   /**
@@ -36,9 +35,8 @@ export class Inputs {
    * @throws {ShapeError} for pictures of other extents
    * @throws {UsageError} for a number of classes that is not the net's, or batches that are too large for the model
    */
-  constructor(model: Pick<Model, 'graph' | 'batch' | 'device' | 'upload'>, loader: Source, names?: InputNames) {
+  constructor(model: Pick<Model, 'graph' | 'batch'>, loader: Source, names?: InputNames) {
     const { graph } = model;
-    this.#model = model;
     this.names = names ?? findInputs(graph);
     const { images, labels } = this.names;
     for (const name of [images, labels])
@@ -82,12 +80,6 @@ export class Inputs {
     if (this.#labels) checkLabels(batch, this.#labels);
     return { [images]: batch.images, ...(labels !== undefined && { [labels]: batch.labels }) };
   }
-
-  /** The same, brought to a GPU where the model lives on one. @throws {FormatError | OutOfMemoryError} */
-  readonly bring = async (batch: Batch): Promise<ModelInputs> => {
-    const feeds = this.feed(batch);
-    return this.#model.device.native ? this.#model.upload(feeds) : feeds;
-  };
 }
 
 function unknown(graph: Graph, name: string): never {

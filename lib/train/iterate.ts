@@ -6,6 +6,7 @@ import { isLearned } from '../update.js';
 import { notFinite } from './diverged.js';
 import { Means, scalars } from './evaluate.js';
 import type { Feeder } from './feeder.js';
+import type { Inputs } from './inputs.js';
 import type { Batch } from '../data/loader.js';
 import { statisticsOf, type Statistics } from './statistics.js';
 import type { StepStatistics, TrainStep } from './step.js';
@@ -19,6 +20,7 @@ export type Iteration = Pick<
 /** Where iterations take what they need. */
 export interface Supplies {
   readonly model: Model;
+  readonly inputs: Inputs;
   readonly feeder: Feeder;
   readonly signal: AbortSignal | undefined;
 }
@@ -29,7 +31,7 @@ export interface Supplies {
  * @throws {DivergedError} when the loss or a gradient is not finite; nothing has been changed then
  */
 export async function iterate(
-  { model, feeder, signal }: Supplies,
+  { model, inputs, feeder, signal }: Supplies,
   { last, statistics }: { readonly last: boolean; readonly statistics: boolean },
 ): Promise<Iteration> {
   const started = performance.now();
@@ -41,15 +43,16 @@ export async function iterate(
   const bad: Batch['bad'][number][] = [];
   let waited = 0;
   for (let run = 1; ; run++) {
-    using taken = await feeder.need(last && run === runs);
-    const { batch, inputs } = taken;
+    const taken = await feeder.need(last && run === runs);
+    const { batch } = taken;
     waited += taken.waited;
     bad.push(...batch.bad);
+    const feeds = inputs.feed(batch);
     const ends = run === runs;
     const result = await model
-      .step(inputs, { ...(ends && wanted), ...(signal && { signal }) })
+      .step(feeds, { ...(ends && wanted), ...(signal && { signal }) })
       .catch(async (error: unknown) => {
-        throw error instanceof NotFiniteError ? await notFinite(model, inputs, error) : error;
+        throw error instanceof NotFiniteError ? await notFinite(model, feeds, error) : error;
       });
     means.add(
       outputs.map(([name]) => result.outputs[name]!),

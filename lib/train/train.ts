@@ -1,6 +1,5 @@
 import { UsageError } from '../errors.js';
 import { compile } from '../compile.js';
-import type { Batch } from '../data/loader.js';
 import type { Model } from '../model.js';
 import { checkWhole } from '../solvers/numbers.js';
 import { exploded } from './diverged.js';
@@ -62,7 +61,7 @@ export interface TrainOptions {
  *     await using loader = await openLoader(await imageFolder('photos', { resize: 256, crop: [227, 227] }), { batch: 64, phase: 'train' });
  *     for await (const step of train(model, loader, { epochs: 10 })) console.log(step.iteration, step.loss, step.imagesPerSecond);
  *
- * The next batch is fetched while a step runs, and brought to the GPU where the model is on one. Loaders and models stay the caller's to dispose.
+ * The next batch is fetched while a step runs. Loaders and models stay the caller's to dispose.
  *
  * @throws {UsageError | GraphError | ShapeError | FormatError} before the first iteration, for what does not fit together
  * @throws {FormatError} for a label that the net has no class for, before the step that it is in
@@ -74,8 +73,8 @@ export async function* train(
   options: TrainOptions,
 ): AsyncGenerator<TrainStep, void, undefined> {
   await using course = await Course.begin(model, loader, options);
-  using feeder = new Feeder(loader, course.inputs.bring, options.signal);
-  const supplies = { model, feeder, signal: options.signal };
+  using feeder = new Feeder(loader, options.signal);
+  const supplies = { model, inputs: course.inputs, feeder, signal: options.signal };
   while (!course.over) yield await course.step(supplies);
 }
 
@@ -142,7 +141,7 @@ class Course implements AsyncDisposable {
     const statistics = isDue(next, options.statistics);
     const { batch, ...iteration } = await iterate(supplies, { last: next >= this.iterations, statistics });
     const averageLoss = this.#note(iteration, batch.position);
-    await this.#checkLoss(iteration, batch);
+    await this.#checkLoss(iteration, supplies.inputs.feed(batch));
     const { epoch, place } = batch.position;
     if (options.stop?.aborted) this.#stopped = true;
     const evaluation = await this.#evaluate();
@@ -168,10 +167,10 @@ class Course implements AsyncDisposable {
     return losses.reduce((a, b) => a + b, 0) / losses.length;
   }
 
-  async #checkLoss({ loss }: Pick<Iteration, 'loss'>, batch: Batch): Promise<void> {
+  async #checkLoss({ loss }: Pick<Iteration, 'loss'>, inputs: ReturnType<Inputs['feed']>): Promise<void> {
     const first = this.#progress.firstLoss ?? loss;
     if (loss > (this.options.explodes ?? 10) * Math.max(1, first))
-      throw await exploded(this.model, this.inputs.feed(batch), loss, first);
+      throw await exploded(this.model, inputs, loss, first);
   }
 
   async #evaluate(): Promise<Evaluation | undefined> {
