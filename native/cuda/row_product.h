@@ -24,7 +24,6 @@ struct RowProduct {
     const int lane = threadIdx.x % 32;
     const W* const filter = weight + unit * depth;
     float sums[kLanes] = {};
-#pragma unroll 4
     for (int64_t k = lane * kLanes; k < depth; k += 32 * kLanes) {
       const Lanes<kLanes> w = load_lanes<kLanes>(filter + k), x = load_lanes<kLanes>(row + k);
       for (int j = 0; j < kLanes; ++j) sums[j] = fmaf(w.v[j], x.v[j], sums[j]);
