@@ -87,7 +87,8 @@ export async function benchNet(
     const label = Float32Array.from({ length: batch }, (_, i) => i % 10);
     const run = (given: Inputs): Promise<unknown> =>
       train ? model.step(given) : model.forward(given, { fetch: ['prob'] });
-    const times = await sample(await supplied(model, { data, label }, run, inputs), seconds);
+    using supplies = await supply(model, { data, label }, run, inputs);
+    const times = await sample(supplies.run, seconds);
     const ms = median(times);
     const row = { who: whoOf(precision), work, batch, ms, imagesPerSecond: (1000 * batch) / ms, repeats: times.length };
     return { ...row, ...(inputs && { inputs }) };
@@ -99,20 +100,20 @@ export async function benchNet(
 type Arrays = Readonly<Record<'data' | 'label', Float32Array>>;
 type Inputs = Arrays | DeviceInputs<'data' | 'label'>;
 
-/** A run with its inputs where they are to be. */
-async function supplied(
+/** A run with its inputs where they are to be; disposed, it leaves none on the device. */
+async function supply(
   model: Model<'data' | 'label'>,
   arrays: Arrays,
   run: (inputs: Inputs) => Promise<unknown>,
   inputs: InputsOf = 'arrays',
-): Promise<() => Promise<unknown>> {
-  if (inputs === 'arrays') return () => run(arrays);
+): Promise<Disposable & { readonly run: () => Promise<unknown> }> {
+  if (inputs === 'arrays') return { run: () => run(arrays), [Symbol.dispose]: () => undefined };
   let next = await model.upload(arrays);
-  if (inputs === 'device') return () => run(next);
-  return async () => {
+  const ahead = async (): Promise<void> => {
     using here = next;
     const running = run(here);
     next = await model.upload(arrays);
     await running;
   };
+  return { run: inputs === 'device' ? () => run(next) : ahead, [Symbol.dispose]: () => next.dispose() };
 }

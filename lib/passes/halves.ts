@@ -12,8 +12,9 @@ const BY_TYPE: Forms<DType> = { of: ({ dtype }) => dtype, as: (ref, dtype) => ({
 
 /**
  * Keeps values and their gradients in 16 bits on their way from kernel to kernel: half the bytes. Products begin it, and
- * the gradients of losses; the kernels behind them go on with it. Parameters and their gradients, what the caller gives and what the caller reads stay
- * float32, and so does what other kernels read or make; conversions stand between, also between a weight and its products.
+ * the gradients of losses; the kernels behind them go on with it. Parameters and their gradients, what the caller gives and
+ * what the caller reads stay float32, and so does what other kernels read or make; conversions stand between, also between a
+ * weight and its products.
  */
 export function storeAsHalves(
   program: Program,

@@ -44,7 +44,10 @@ describe('a real GPU', function () {
   });
 
   it('says that it is lost, and ends no process', function () {
-    if (!existsSync(nvcc)) return this.skip();
+    if (!existsSync(nvcc)) {
+      console.log(`    (no ${nvcc} to compile a stray kernel: set CUDACXX)`);
+      return this.skip();
+    }
     const folder = mkdtempSync(join(tmpdir(), 'cortado-stray-'));
     try {
       const [source, stray] = [join(folder, 'stray.cu'), join(folder, 'stray.node')];
