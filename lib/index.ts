@@ -28,7 +28,15 @@ export {
   type Parameter,
   type ParameterOptions,
 } from './graph.js';
-export type { BackwardOptions, BackwardResult, Model, RunOptions, StepOptions, StepResult } from './model.js';
+export type {
+  BackwardOptions,
+  BackwardResult,
+  Model,
+  ProfileOptions,
+  RunOptions,
+  StepOptions,
+  StepResult,
+} from './model.js';
 export * from './models/index.js';
 export * from './ops/index.js';
 export type { Images } from './pixels.js';

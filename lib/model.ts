@@ -4,7 +4,7 @@ import { GraphError, UsageError } from './errors.js';
 import { checkFeeds, dataOf, type Checked, type Feed, type Resident } from './feed.js';
 import type { Graph, Value } from './graph.js';
 import type { Phase } from './program.js';
-import { Runtime, type MemoryUsage, type RuntimeOptions, type StepTime } from './runtime.js';
+import { Runtime, type MemoryUsage, type RuntimeOptions, type StepTime, type TrainingCall } from './runtime.js';
 import { check, count, format } from './shape.js';
 import { checkHistory, historyKeys, namedHistory } from './solvers/history.js';
 import type { Solver } from './solvers/solver.js';
@@ -46,6 +46,10 @@ export interface StepOptions extends RunOptions {
   /** Names of values whose gradients are to be brought back, as they are in this run: before clipping and penalties. */
   readonly of?: readonly string[];
 }
+
+/** What one timed run is: forward, backward, or a whole training step, with the solver's update. */
+export type ProfileOptions =
+  (RunOptions & Partial<BackwardOptions> & { readonly update?: false }) | (StepOptions & { readonly update: true });
 
 export interface StepResult<O extends string> extends BackwardResult<O> {
   /** Total of the losses times their weights: with `iterSize`, the mean over the runs of the iteration so far. */
@@ -191,37 +195,30 @@ export class Model<I extends string = string, O extends string = string> {
    * @throws {UsageError | ShapeError | GraphError | DisposedError | OutOfMemoryError}
    */
   async step(inputs: Readonly<Record<I, Feed>> | DeviceInputs<I>, options: StepOptions = {}): Promise<StepResult<O>> {
-    const training = this.#training();
-    const { batch, feeds } = this.#check(inputs);
-    const wanted = [...reachable(this.graph, feeds), ...named(this.graph, options.fetch ?? [])];
-    const targets = named(this.graph, options.of ?? []);
-    const { losses } = this.graph;
-    const { results, advance } = await this.#runtime.step(training, {
-      goal: (part) => ({
-        batch,
-        phase: options.phase ?? 'train',
-        fetch: [...losses, ...wanted.map(([, v]) => v)],
-        gradients: targets.map(([, v]) => v),
-        seeds: [],
-        update: { solver: training.solver, part },
-        checkFinite: options.checkFinite,
-      }),
-      call: { feeds, signal: options.signal },
-      loss: (tensors) => total(losses, tensors),
-    });
-    const gradients = results.slice(losses.length + wanted.length);
+    const { call, feeds, wanted, targets } = this.#step(inputs, options);
+    const { results, advance } = await this.#runtime.step(this.#training(), call);
+    const { length } = this.graph.losses;
+    const gradients = results.slice(length + wanted.length);
     return {
       ...advance,
-      outputs: outputsOf(this.graph, wanted, results.slice(losses.length), feeds),
+      outputs: outputsOf(this.graph, wanted, results.slice(length), feeds),
       gradients: Object.fromEntries(targets.map(([name], i) => [name, gradients[i]!])),
     };
   }
 
-  /** One run with every kernel timed: of forward, or with `of` of backward. Results are computed but not brought back. */
+  /**
+   * One run with every kernel timed: forward, with `of` backward, or with `update` a training step, which happens.
+   * Results are computed but not brought back.
+   * @throws as what it times
+   */
   async profile<K extends I>(
     inputs: Readonly<Partial<Record<I, Feed>>> | DeviceInputs<K>,
-    options: RunOptions & Partial<BackwardOptions> = {},
+    options: ProfileOptions = {},
   ): Promise<readonly StepTime[]> {
+    if (options.update) {
+      const { times } = await this.#runtime.step(this.#training(), this.#step(inputs, options).call, true);
+      return times;
+    }
     const { batch, feeds } = this.#check(inputs);
     const seeds = this.#seeds(options.from ?? {}, batch);
     const gradients = named(this.graph, options.of ?? []).map(([, v]) => v);
@@ -305,6 +302,29 @@ export class Model<I extends string = string, O extends string = string> {
       );
       return [value, { data, shape: value.shape }];
     });
+  }
+
+  /** A training run of these inputs, and what it is to give besides the losses. */
+  #step(inputs: Readonly<Partial<Record<I, Feed>>> | DeviceInputs, options: StepOptions) {
+    const training = this.#training();
+    const { batch, feeds } = this.#check(inputs);
+    const { losses } = this.graph;
+    const wanted = [...reachable(this.graph, feeds), ...named(this.graph, options.fetch ?? [])];
+    const targets = named(this.graph, options.of ?? []);
+    const call: TrainingCall = {
+      goal: (part) => ({
+        batch,
+        phase: options.phase ?? 'train',
+        fetch: [...losses, ...wanted.map(([, v]) => v)],
+        gradients: targets.map(([, v]) => v),
+        seeds: [],
+        update: { solver: training.solver, part },
+        checkFinite: options.checkFinite,
+      }),
+      call: { feeds, signal: options.signal },
+      loss: (tensors) => total(losses, tensors),
+    };
+    return { call, feeds, wanted, targets };
   }
 
   #training(): Training {

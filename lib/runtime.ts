@@ -40,7 +40,10 @@ export interface MemoryUsage {
   readonly total: number;
 }
 
-/** Time of one kernel call of a run. */
+/**
+ * Time of one kernel call of a run. Calls that a GPU makes in one launch, such as the updates of all parameters, are in the
+ * time of the first of them.
+ */
 export interface StepTime {
   /** Layer and pass: `conv1`, `conv1.dgrad`. */
   readonly label: string;
@@ -64,6 +67,14 @@ export interface TrainingCall {
   readonly call: Call;
   /** The loss of its results. */
   readonly loss: (results: readonly Tensor[]) => number;
+}
+
+/** What it gives. */
+export interface TrainingRun {
+  readonly results: readonly Tensor[];
+  readonly advance: Advance;
+  /** Of its kernels, where it was timed. */
+  readonly times: readonly StepTime[];
 }
 
 /** How a native plan is run. Default: without copies, results and times. */
@@ -149,28 +160,24 @@ export class Runtime {
 
   /** Stages the inputs, runs the plan and brings its results back. */
   run(plan: Plan, call: Call): Promise<Tensor[]> {
-    return this.#enqueue(() => this.#results(plan, call));
+    return this.#enqueue(async () =>
+      resultsOf(plan, await this.#runNow(plan, call, { results: true, profile: false })),
+    );
   }
 
-  /** One training run: the plan for what it is to its iteration, whose count it advances. */
-  step(training: Training, step: TrainingCall): Promise<{ readonly results: Tensor[]; readonly advance: Advance }> {
+  /** One training run: the plan for what it is to its iteration, whose count it advances. Timed, it tells its times. */
+  step(training: Training, step: TrainingCall, profile = false): Promise<TrainingRun> {
     return this.#enqueue(async () => {
-      const results = await this.#results(this.plan(step.goal(training.part)), step.call);
-      return { results, advance: training.advance(step.loss(results)) };
+      const plan = this.plan(step.goal(training.part));
+      const native = await this.#runNow(plan, step.call, { results: true, profile });
+      const results = resultsOf(plan, native);
+      return { results, advance: training.advance(step.loss(results)), times: profile ? timesOf(plan, native) : [] };
     });
   }
 
-  /** The same with every kernel timed. */
+  /** A run with every kernel timed, whose results stay where they are. */
   profile(plan: Plan, call: Call): Promise<readonly StepTime[]> {
-    return this.#enqueue(async () => {
-      const { milliseconds } = await this.#runNow(plan, call, true);
-      return plan.program.steps.map((step, i) => ({
-        label: step.label,
-        kernel: step.kernel,
-        milliseconds: milliseconds![i]!,
-        bytes: [...step.inputs, ...step.outputs].reduce((sum, ref) => sum + (ref ? sizeOf(ref) : 0), 0),
-      }));
-    });
+    return this.#enqueue(async () => timesOf(plan, await this.#runNow(plan, call, { results: false, profile: true })));
   }
 
   /** Copies of entries of the state. */
@@ -247,13 +254,11 @@ export class Runtime {
     }
   }
 
-  async #results(plan: Plan, call: Call): Promise<Tensor[]> {
-    const { results } = await this.#runNow(plan, call, false);
-    plan.assertFinite(results);
-    return plan.results.map((ref, i) => ({ data: results[i]!, shape: ref.shape }));
-  }
-
-  async #runNow(plan: Plan, { feeds, seeds, signal }: Call, profile: boolean): Promise<NativeResults> {
+  async #runNow(
+    plan: Plan,
+    { feeds, seeds, signal }: Call,
+    { results: wanted, profile }: { readonly results: boolean; readonly profile: boolean },
+  ): Promise<NativeResults> {
     signal?.throwIfAborted();
     const arena = this.#arenaOf(plan.layout.bytes);
     const native = await this.#prepared(plan, arena);
@@ -273,7 +278,7 @@ export class Runtime {
       plan.refreshed(owner.#version);
     }
     if (plan.changes) owner.#version++;
-    const outputs = profile ? [] : plan.resultIndices;
+    const outputs = wanted ? plan.resultIndices : [];
     const results = await this.#finish(native, { outputs, profile, copies: copiesOf(feeds, plan, arena), signal });
     plan.refreshed(owner.#version);
     return results;
@@ -356,6 +361,21 @@ export class Runtime {
     this.#tail = result.catch(() => undefined);
     return result;
   }
+}
+
+/** @throws {CortadoError} for numbers that are not finite, where the plan looks for them */
+function resultsOf(plan: Plan, { results }: NativeResults): Tensor[] {
+  plan.assertFinite(results);
+  return plan.results.map((ref, i) => ({ data: results[i]!, shape: ref.shape }));
+}
+
+function timesOf(plan: Plan, { milliseconds }: NativeResults): StepTime[] {
+  return plan.program.steps.map((step, i) => ({
+    label: step.label,
+    kernel: step.kernel,
+    milliseconds: milliseconds![i]!,
+    bytes: [...step.inputs, ...step.outputs].reduce((sum, ref) => sum + (ref ? sizeOf(ref) : 0), 0),
+  }));
 }
 
 /** What brings inputs that lie on the device to their places in the arena. @throws {DisposedError} */

@@ -185,7 +185,7 @@ class CudaDevice final : public Device {
     const auto& recording = static_cast<const GraphRecording&>(*plan.recording());
     if (job.profile) {
       for (size_t i = 0; i <= plan.steps().size(); ++i) flight.marks.push_back(make_event(cudaEventDefault));
-      recording.run(plan, stream_, flight.marks);
+      recording.launch(plan, stream_, flight.marks);
     } else if (ranges_are_watched()) {
       recording.launch(plan, stream_);
     } else {

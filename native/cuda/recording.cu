@@ -50,27 +50,25 @@ GraphRecording::GraphRecording(const Plan& plan) : halt_(plan.device().allocate(
   check(cudaGraphInstantiate(graph_.place(), graph, 0), "cudaGraphInstantiate");
 }
 
-void GraphRecording::launch(const Plan& plan, cudaStream_t stream) const {
+void GraphRecording::launch(const Plan& plan, cudaStream_t stream, const std::vector<OwnedEvent>& marks) const {
   const std::vector<PreparedStep>& steps = plan.steps();
+  size_t marked = 0;
+  const auto mark_to = [&](size_t end) {
+    for (; marked < marks.size() && marked <= end; ++marked)
+      check(cudaEventRecord(marks[marked], stream), "cudaEventRecord");
+  };
+  mark_to(0);
   for (size_t first = 0, last = 0; first < steps.size(); first = last) {
     const auto together = steps[first].kernel->run_together;
     do ++last;
     while (together && last < steps.size() && steps[last].kernel->run_together == together &&
            static_cast<int>(last) != plan.commit());
     start(plan, stream, first, last);
+    mark_to(last);
   }
 }
 
 void GraphRecording::replay(cudaStream_t stream) const { check(cudaGraphLaunch(graph_, stream), "cudaGraphLaunch"); }
-
-void GraphRecording::run(const Plan& plan, cudaStream_t stream, const std::vector<OwnedEvent>& marks) const {
-  const auto mark = [&](size_t i) { check(cudaEventRecord(marks[i], stream), "cudaEventRecord"); };
-  mark(0);
-  for (size_t i = 0; i < plan.steps().size(); ++i) {
-    start(plan, stream, i, i + 1);
-    mark(i + 1);
-  }
-}
 
 void GraphRecording::start(const Plan& plan, cudaStream_t stream, size_t first, size_t last) const {
   auto* halt = reinterpret_cast<int32_t*>(halt_->data());

@@ -18,10 +18,9 @@ class GraphRecording final : public Recording {
   /// Replays all steps on the stream.
   void replay(cudaStream_t stream) const;
   /// Launches all steps as they are recorded, under ranges of their names for a profiler, which shows none of what is
-  /// replayed. Steps of a type of kernel that can run several calls at once go together.
-  void launch(const Plan& plan, cudaStream_t stream) const;
-  /// Runs the steps one by one. `marks` are recorded before the first and after each.
-  void run(const Plan& plan, cudaStream_t stream, const std::vector<OwnedEvent>& marks) const;
+  /// replayed. Steps of a type of kernel that can run several calls at once go together. Where there are `marks`, they
+  /// are recorded before the first step and after each, those of steps that go together behind the last of them.
+  void launch(const Plan& plan, cudaStream_t stream, const std::vector<OwnedEvent>& marks = {}) const;
 
  private:
   /// Steps [first, last), whose kernels are of one type.

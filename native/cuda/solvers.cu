@@ -117,7 +117,7 @@ struct Update : TakesAny {
     for (int i = 0; i < made; ++i) copies[i] = Copy(step, step.out(0), step.out(kTensors + i), blocks[i]);
   }
 
-  void run(const Launch& launch) const { for_each(launch, packs_of<float>(n), *this); }
+  void run(const Launch& launch) const { for_blocks(launch, blocks(), *this); }
 
   /// Every parameter has one update of its own.
   static void run_together(const void* const* prepared, int count, const Launch& launch) {
@@ -126,15 +126,25 @@ struct Update : TakesAny {
       All all{};
       for (int i = first; i < count && i < first + All::kMost; ++i) {
         const auto& one = *static_cast<const Update*>(prepared[i]);
-        all.add(one, packs_of<float>(one.n));
+        all.add(one, one.blocks());
       }
-      for_each(launch, all.size(), all);
+      for_blocks(launch, all.size(), all);
     }
   }
 
-  __device__ void operator()(int64_t q) const {
+  __device__ void operator()(int64_t block) const {
     const Pace now{pace[0], pace[1], pace[2]};
     const float factor = clip ? *clip : 1.0f;
+    const int64_t first = block * kPacks + threadIdx.x;
+    for (int64_t q = first; q < first + kPacks && q * Pack<float>::kSize < n; q += kBlock) apply(q, now, factor);
+  }
+
+ private:
+  /// What a block updates: enough that to find whose it is costs nothing beside it.
+  static constexpr int64_t kPacks = 8 * kBlock;
+  int64_t blocks() const { return (packs_of<float>(n) + kPacks - 1) / kPacks; }
+
+  __device__ void apply(int64_t q, const Pace& now, float factor) const {
     const Pack<float> g = load_pack(gradient, q, n);
     Pack<float> own[kTensors];
     for (int k = 0; k < kTensors; ++k) own[k] = load_pack(before[k], q, n);

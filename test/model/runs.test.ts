@@ -13,6 +13,7 @@ import {
   sgd,
   softmaxLoss,
   stopGradient,
+  UsageError,
   type Model,
   type Tensor,
 } from '../../lib/index.js';
@@ -318,6 +319,28 @@ describe('work', () => {
     await using model = await compile(tiny(), { batch: 2 });
     const labelsOf = (await model.profile({ data })).map((step) => step.label);
     assert.ok(labelsOf.includes('prob') && !labelsOf.includes('loss'), labelsOf.join(' '));
+  });
+});
+
+describe('a profile of a training step', () => {
+  const data = noise([2, 3, 8, 8]);
+  const label = labels(2, 5);
+
+  it('makes the step that it times, the updates among its kernels', async () => {
+    await using profiled = await compile(tiny(), { batch: 2, solver: sgd({ rate: 0.1 }) });
+    await using stepped = await compile(tiny(), { batch: 2, solver: sgd({ rate: 0.1 }) });
+    const times = await profiled.profile({ data, label }, { update: true });
+    await stepped.step({ data, label });
+    assert.ok(times.every(({ milliseconds }) => milliseconds >= 0));
+    const updated = times.filter(({ kernel }) => kernel === 'sgd').map((step) => step.label);
+    assert.equal(updated.length, stepped.graph.parameters.length, updated.join(' '));
+    assert.equal(profiled.iteration, 1);
+    assert.deepEqual(await profiled.weights(), await stepped.weights());
+  });
+
+  it('needs a solver', async () => {
+    await using model = await compile(tiny(), { batch: 2 });
+    await assert.rejects(model.profile({ data, label }, { update: true }), UsageError);
   });
 });
 
