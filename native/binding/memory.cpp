@@ -7,6 +7,7 @@
 #include "../core/threads.h"
 #include "arrays.h"
 #include "device.h"
+#include "external.h"
 #include "guard.h"
 #include "images.h"
 
@@ -84,7 +85,7 @@ MemoryObject::MemoryObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Me
     const size_t bytes = whole(info[0], "bytes");
     device_ = device_of(info[1]);
     memory_ = device_->allocate(bytes);
-    Napi::MemoryManagement::AdjustExternalMemory(info.Env(), static_cast<int64_t>(memory_->bytes()));
+    tell_of_memory(info.Env(), static_cast<int64_t>(memory_->bytes()));
     info.This().As<Napi::Object>().TypeTag(&kMemoryTag);
   });
 }
@@ -127,7 +128,7 @@ Napi::Value MemoryObject::dispose(const Napi::CallbackInfo& info) {
 
 void MemoryObject::Finalize(Napi::BasicEnv env) {
   if (!memory_) return;
-  Napi::MemoryManagement::AdjustExternalMemory(env, -static_cast<int64_t>(memory_->bytes()));
+  tell_of_memory(env, -static_cast<int64_t>(memory_->bytes()));
   memory_.reset();
 }
 

@@ -7,6 +7,7 @@
 
 #include "../cpu/device.h"
 #include "../include/cortado/export.h"
+#include "external.h"
 #include "guard.h"
 #include "memory.h"
 #include "runs.h"
@@ -241,7 +242,7 @@ class PlanObject::Preparation final : public Napi::AsyncWorker {
     }
     if (!plan_.disposed_) {
       plan_.plan_ = std::move(made_);
-      Napi::MemoryManagement::AdjustExternalMemory(Env(), static_cast<int64_t>(plan_.plan_->scratch_bytes()));
+      tell_of_memory(Env(), static_cast<int64_t>(plan_.plan_->scratch_bytes()));
     }
     deferred_.Resolve(Env().Undefined());
   }
@@ -303,7 +304,7 @@ void PlanObject::Finalize(Napi::BasicEnv env) {
   disposed_ = true;
   spec_.reset();
   if (!plan_) return;
-  Napi::MemoryManagement::AdjustExternalMemory(env, -static_cast<int64_t>(plan_->scratch_bytes()));
+  tell_of_memory(env, -static_cast<int64_t>(plan_->scratch_bytes()));
   plan_.reset();
 }
 

@@ -1,5 +1,7 @@
 /** Inputs that were brought to the device beforehand: what arrays would give, as often as one likes, until they are disposed. */
 import assert from 'node:assert/strict';
+import { constants, PerformanceObserver } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { defineOp, layer } from '../../lib/custom.js';
 import {
   compile,
@@ -21,6 +23,10 @@ import { labels, noise, tiny } from '../support/nets.js';
 const solver = sgd({ rate: 0.01, momentum: 0.9 });
 const data = noise([6, 3, 8, 8], 4);
 const label = labels(6, 5);
+
+/** Whether an entry of Node's timeline is a collection of garbage in the whole heap. */
+const isMajorCollection = (entry: object): boolean =>
+  (entry as { readonly detail: { readonly kind: number } }).detail.kind === constants.NODE_PERFORMANCE_GC_MAJOR;
 
 /** y = x. */
 const identity = (shape: readonly number[]): ReturnType<typeof graph<'x', 'y'>> =>
@@ -120,6 +126,26 @@ describe('uploaded inputs', () => {
       using there = await model.upload({ x: Type.from(values) });
       assert.ok(Buffer.from((await model.forward(there)).y.data.buffer).equals(Buffer.from(values.buffer)), Type.name);
     }
+  });
+
+  it('batch after batch have V8 collect no garbage', async () => {
+    const count = 20_000_000;
+    await using model = await compile(identity([count]), { batch: 1 });
+    const values = new Float32Array(count);
+    let collections = 0;
+    const observer = new PerformanceObserver((list) => {
+      collections += list.getEntries().filter(isMajorCollection).length;
+    });
+    observer.observe({ entryTypes: ['gc'] });
+    let next = await model.upload({ x: values });
+    for (let i = 0; i < 10; i++) {
+      using _ = next;
+      next = await model.upload({ x: values });
+    }
+    next.dispose();
+    await sleep(100);
+    observer.disconnect();
+    assert.ok(collections < 4, `${collections} in 10 uploads of 80 MB`);
   });
 
   it('are released by dispose(), which lets a run that has begun end', async () => {
