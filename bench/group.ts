@@ -26,7 +26,7 @@ export function startGroup(
     stdio: ['ignore', 'pipe', quiet ? 'ignore' : 'inherit'],
     env: { ...process.env, ...env },
     detached: true,
-  }) as Group['child'];
+  });
   const { pid } = child;
   if (pid !== undefined) watch(pid);
   const stop = (): void => endGroup(pid);
@@ -34,7 +34,7 @@ export function startGroup(
   if (signal?.aborted) stop();
   const ended = once(child, 'exit').then(
     ([code, by]: (number | string | null)[]) => (code === 0 ? undefined : by ? `ended by ${by}` : `exit code ${code}`),
-    (error: Error) => error.message,
+    (error: unknown) => (error as Error).message,
   );
   return {
     child,
