@@ -13,7 +13,7 @@ autocast; `+tf32` lets products and convolutions round to it; `+graph` is one CU
 import argparse, json, re, statistics, time
 
 parser = argparse.ArgumentParser()
-parser.add_argument("--device", default="cuda")
+parser.add_argument("--device", default="cpu")
 parser.add_argument("--threads", type=int, default=0)
 parser.add_argument("--seconds", type=float, default=3)
 parser.add_argument("--case", default=".")
