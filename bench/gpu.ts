@@ -1,22 +1,24 @@
 /**
  * Times AlexNet on a GPU, kernel by kernel and as a whole, and what is bound by memory alone, beside ceilings measured in
- * the same run and beside PyTorch where Python has it: npm run bench:gpu -- --out FOLDER. Whole nets come before kernels,
- * and what PyTorch has to compile, a minute each, comes last. It stops taking up new cases when its minutes are over, and says
- * which it has left out; what it has by then is in the folder, whatever ends it.
+ * the same run and beside PyTorch where Python has it: npm run bench:gpu -- --out FOLDER. First come whole nets that find their
+ * inputs on the GPU, then PyTorch, which compiles what it can in the time that it has, then kernels, then the rest. It stops
+ * taking up new cases when its minutes are over, and says which it has left out; what it has by then is in the folder,
+ * whatever ends it.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { openDevice } from '../lib/device.js';
 import { CortadoError } from '../lib/errors.js';
-import { alexnet, compile, dense, graph, input } from '../lib/index.js';
-import { allocate, info, prepare } from '../lib/native.js';
+import { alexnet } from '../lib/index.js';
+import { info } from '../lib/native.js';
 import type { Precision } from '../lib/passes/index.js';
+import { copyRate, productRate, type Ceiling } from './ceilings.js';
 import { benchCase, ELEMENTWISE, kernelCases, named, type KernelRow, type NamedCase } from './kernels.js';
-import { benchNet, type NetRow } from './nets.js';
-import { benchPeers, PEERS } from './peers.js';
+import { benchNet, type InputsOf, type NetRow } from './nets.js';
 import { formatGpuNets, formatKernels } from './report.js';
-import { noise } from './timing.js';
+import { COMPILED, EAGER, timeTorch, warmTorch, type Missed, type TorchGroup } from './torch.js';
 import { benchUpdate } from './update.js';
 
 interface Options {
@@ -31,15 +33,6 @@ interface Options {
   readonly peers?: string;
 }
 
-/** The most that the GPU was seen to do in this run. */
-interface Ceiling {
-  readonly precision: Precision;
-  /** Of a product of three times `size`. */
-  readonly gflops: number;
-  /** Of a copy, both ways counted. */
-  readonly gbps: number;
-}
-
 const options = new Command('bench:gpu')
   .description('Times AlexNet on a GPU, and writes gpu.json and gpu.txt into a folder.')
   .requiredOption('--out <folder>', 'where the report goes')
@@ -51,24 +44,33 @@ const options = new Command('bench:gpu')
   .option('--parameters <n>', 'that the solver updates', '60965224')
   .option(
     '--filter <regex>',
-    'only cases that match, such as float32/kernel/conv, bfloat16/bvlc/train or peers/eager',
+    'only cases that match, such as float32/kernel/conv, bfloat16/bvlc/train or peers/eager.*train',
     '.',
   )
   .option(
     '--peers <regex>',
-    'only cases of PyTorch that match, such as bf16/bvlc/train/b128$ (default: of the same batches)',
+    'only cases of PyTorch that match, such as :compile.*bf16/bvlc/train/b128$ (default: of the same batches)',
   )
   .parse()
   .opts<Options>();
 
 /** Those that tell most come first: the minutes may be over before the last. */
-const ORDER: readonly Precision[] = ['bfloat16', 'float32', 'tf32', 'float16'];
+const FIRST: readonly Precision[] = ['bfloat16', 'float32', 'tf32'];
+const LAST: readonly Precision[] = ['float16'];
+/** Of the minutes: when PyTorch has had its share, and kernels have the rest. */
+const PEERS_END = 0.85;
+/** Of what is left for PyTorch when it begins to compile: what it may compile for, before it is timed. */
+const WARM_UP = 0.7;
 
 const seconds = Number(options.seconds);
 const filter = new RegExp(options.filter);
 const batches = options.batch.split(',').map(Number);
-const end = performance.now() + Number(options.minutes) * 60_000;
+const all = Number(options.minutes) * 60_000;
+const end = performance.now() + all;
+const peersEnd = end - (1 - PEERS_END) * all;
 const skipped: string[] = [];
+/** On the simulated GPU, all is but a rehearsal. */
+const peersDevice = options.device === 'cuda-sim' ? 'cpu' : options.device;
 
 /** What has been measured so far. */
 const kernels: (KernelRow & { readonly precision: Precision })[] = [];
@@ -82,28 +84,21 @@ await main();
 console.log(save(true));
 
 async function main(): Promise<void> {
-  const gbps = await copyRate(Number(options.size));
-  for (const precision of ORDER.filter((one) => device.precisions.includes(one))) {
-    const ceiling = { precision, gflops: await productRate(Number(options.size), precision), gbps };
+  const gbps = await copyRate(Number(options.size), options.device);
+  const begin = async (precision: Precision): Promise<Ceiling> => {
+    const ceiling = { precision, gflops: await productRate(Number(options.size), precision, options.device), gbps };
     ceilings.push(ceiling);
-    for (const batch of batches) await timeNets(batch, precision);
-  }
-  await timePeers('eager');
-  for (const ceiling of ceilings) {
-    const { precision } = ceiling;
-    // Only products tell precisions apart: other kernels are timed once.
-    const products = /^kernel\/(conv|fc|gemm)/;
-    const cases = kernelCases([batches.at(-1)!]).filter(({ name }) => precision === 'float32' || products.test(name));
-    await timeKernels(cases, ceiling);
-    if (precision !== 'float32') continue;
-    // What is bound by memory in every precision.
-    await timeKernels(named(ELEMENTWISE, batches.at(-1)!), ceiling);
-    await take('float32/kernel/update', async () => {
-      const row = await benchUpdate(device.native, ceiling, seconds, Number(options.parameters));
-      kernels.push({ ...row, precision });
-    });
-  }
-  for (const variant of ['compile.*bf16', 'compile(?!.*bf16)']) await timePeers(variant);
+    // As PyTorch is timed.
+    await timeNets(precision, ['device']);
+    return ceiling;
+  };
+  const has = (one: Precision): boolean => device.precisions.includes(one);
+  const first: Ceiling[] = [];
+  for (const precision of FIRST.filter(has)) first.push(await begin(precision));
+  await timePeers();
+  for (const ceiling of first) await timePrecision(ceiling);
+  for (const precision of LAST.filter(has)) await timePrecision(await begin(precision));
+  for (const { precision } of ceilings) await timeNets(precision, ['ahead', 'arrays']);
 }
 
 /**
@@ -153,6 +148,22 @@ function save(finished: boolean): string {
   return text;
 }
 
+/** All kernels in float32, in other precisions those that differ. */
+async function timePrecision(ceiling: Ceiling): Promise<void> {
+  const { precision } = ceiling;
+  // Only products tell precisions apart: other kernels are timed once.
+  const products = /^kernel\/(conv|fc|gemm)/;
+  const cases = kernelCases([batches.at(-1)!]).filter(({ name }) => precision === 'float32' || products.test(name));
+  await timeKernels(cases, ceiling);
+  if (precision !== 'float32') return;
+  // What is bound by memory in every precision.
+  await timeKernels(named(ELEMENTWISE, batches.at(-1)!), ceiling);
+  await take('float32/kernel/update', async () => {
+    const row = await benchUpdate(device.native, ceiling, seconds, Number(options.parameters));
+    kernels.push({ ...row, precision });
+  });
+}
+
 async function timeKernels(cases: readonly NamedCase[], ceiling: Ceiling): Promise<void> {
   const { precision } = ceiling;
   for (const { name, one, batch } of cases)
@@ -162,66 +173,53 @@ async function timeKernels(cases: readonly NamedCase[], ceiling: Ceiling): Promi
     });
 }
 
-async function timeNets(batch: number, precision: Precision): Promise<void> {
-  for (const train of batch === 1 ? [false] : [false, true]) {
-    const work = train ? 'bvlc/train' : 'bvlc/infer';
-    // Peers are timed with inputs on the device.
-    for (const inputs of ['device', 'ahead', 'arrays'] as const)
-      await take(`${precision}/${work}/b${batch}/${inputs}`, async () => {
-        const load = { work, batch, net: alexnet, train, precision, inputs };
-        nets.push(await benchNet(load, seconds, undefined, options.device));
-      });
-  }
+async function timeNets(precision: Precision, places: readonly InputsOf[]): Promise<void> {
+  for (const batch of batches)
+    for (const train of batch === 1 ? [false] : [false, true]) {
+      const work = train ? 'bvlc/train' : 'bvlc/infer';
+      for (const inputs of places)
+        await take(`${precision}/${work}/b${batch}/${inputs}`, async () => {
+          const load = { work, batch, net: alexnet, train, precision, inputs };
+          nets.push(await benchNet(load, seconds, undefined, options.device));
+        });
+    }
 }
 
-/** Times PyTorch, those cases whose name goes on with `variant` after its version and device. */
-async function timePeers(variant: string): Promise<void> {
-  if (options.device === 'cuda-sim') return;
-  const wanted = options.peers ?? `torch.*/bvlc/(infer|train)/b(${batches.join('|')})$`;
-  await take(`peers/${variant}`, async () => {
-    const left = AbortSignal.timeout(Math.ceil(end - performance.now()));
-    const cases = `^(?=.*:${variant})(?=.*(?:${wanted}))`;
-    const { rows, skipped: lines } = await benchPeers(PEERS, cases, seconds, info().threads, 'cuda', left);
+/** Times PyTorch as it is, then what it has compiled before that, side by side, while nothing was timed. */
+async function timePeers(): Promise<void> {
+  const name = new RegExp(options.peers ?? `/b(${batches.join('|')})$`);
+  const wanted = (groups: readonly TorchGroup[]): readonly TorchGroup[] =>
+    groups.map((group) => group.filter((one) => filter.test(`peers/${one.name}`) && name.test(`:${one.name}`)));
+  await timeGroups(wanted(EAGER));
+  const compiled = wanted(COMPILED);
+  const cores = availableParallelism();
+  // A process compiles on several threads now and then, and otherwise computes on one.
+  const env = { TORCHINDUCTOR_COMPILE_THREADS: `${Math.ceil(cores / 2)}` };
+  const signal = within(WARM_UP * (peersEnd - performance.now()));
+  const settings = { device: peersDevice, env };
+  const { warm, missed } = await warmTorch(compiled.flat(), Math.ceil(cores / 4), info().threads, signal, settings);
+  leaveOut(missed);
+  await timeGroups(compiled.map((group) => group.filter((one) => warm.has(one))));
+}
+
+async function timeGroups(groups: readonly TorchGroup[]): Promise<void> {
+  for (const group of groups.filter(({ length }) => length > 0)) {
+    const settings = { device: peersDevice, signal: within(peersEnd - performance.now()) };
+    const { rows, missed } = await timeTorch(group, seconds, info().threads, settings);
     nets.push(...rows);
-    skipped.push(...lines.filter((line) => !skipped.includes(line)));
-  });
-}
-
-/** GB/s of a copy of size² numbers, the best of some. */
-async function copyRate(size: number): Promise<number> {
-  const bytes = 4 * size * size;
-  const memory = allocate(2 * bytes, (await openDevice(options.device)).native);
-  const shape = [size, size];
-  const plan = await prepare({
-    memories: [memory],
-    tensors: [0, bytes].map((offset) => ({ memory: 0, offset, shape, dtype: 'f32' as const })),
-    steps: [
-      { kernel: 'fill', label: 'touch', inputs: [], outputs: [0], attributes: { value: 1 } },
-      { kernel: 'probe_copy', label: 'copy', inputs: [0], outputs: [1], attributes: {} },
-    ],
-    threads: 1,
-  });
-  try {
-    let best = Infinity;
-    for (let i = 0; i < 5; i++) best = Math.min(best, (await plan.run([], true))!.milliseconds![1]!);
-    return (2 * bytes) / best / 1e6;
-  } finally {
-    plan.dispose();
-    memory.dispose();
+    leaveOut(missed);
   }
 }
 
-/** GFLOP/s of a product of size³, the best of some. It takes the result of another one: as it is stored in that precision. */
-async function productRate(size: number, precision: Precision): Promise<number> {
-  const net = graph({ x: input([size]) }, ({ x }) => {
-    const before = dense(x, { name: 'before', units: size, bias: false });
-    return { y: dense(before, { name: 'product', units: size, bias: false }) };
-  });
-  await using model = await compile(net, { batch: size, device: options.device, precision });
-  const x = noise(size * size);
-  let best = Infinity;
-  for (let i = 0; i < 5; i++)
-    for (const { label, milliseconds } of await model.profile({ x }, { fetch: ['product'] }))
-      if (label === 'product') best = Math.min(best, milliseconds);
-  return (2 * size ** 3) / best / 1e6;
+/** A line for each reason. */
+function leaveOut(missed: readonly Missed[]): void {
+  for (const reason of new Set(missed.map(({ why }) => why))) {
+    const names = missed.filter(({ why }) => why === reason).map(({ name }) => name);
+    skipped.push(`peers/${names.join(', ')}: ${reason}`);
+  }
+  save(false);
+}
+
+function within(milliseconds: number): AbortSignal {
+  return AbortSignal.timeout(Math.max(0, Math.ceil(milliseconds)));
 }

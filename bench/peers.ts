@@ -1,7 +1,7 @@
-import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
+import { startGroup } from './group.js';
 import type { NetRow } from './nets.js';
 import { LEAST_RUNS } from './timing.js';
 
@@ -29,52 +29,53 @@ export interface PeerResults {
   readonly peakBytes: number;
 }
 
-/**
- * Times the peers' cases that match; nothing but a note when there is no script. `signal` ends the script: the cases that it
- * has printed by then are there.
- */
+export interface PeerSettings {
+  /** Default: the processor. */
+  readonly device?: string;
+  /** Ends the script, and all that it has started: the cases that it has printed by then are there. */
+  readonly signal?: AbortSignal;
+  /** What it finds in its environment beside what is in ours. */
+  readonly env?: NodeJS.ProcessEnv;
+  /** Throws away what it says beside its results. */
+  readonly quiet?: boolean;
+}
+
+/** Times the peers' cases that match; nothing but a note when there is no script. */
 export async function benchPeers(
   script: string,
   filter: string,
   seconds: number,
   threads: number,
-  device = 'cpu',
-  signal?: AbortSignal,
+  settings: PeerSettings = {},
 ): Promise<PeerResults> {
   if (!existsSync(script))
     return { rows: [], skipped: [`no peers: ${script} is not there (CORTADO_PEERS names the script)`], peakBytes: 0 };
+  const { device = 'cpu', signal } = settings;
   const rows: NetRow[] = [];
   const skipped: string[] = [];
-  const peakBytes = await run(
-    [
-      script,
-      ...(device === 'cpu' ? [] : ['--device', device]),
-      '--threads',
-      `${threads}`,
-      '--seconds',
-      `${seconds}`,
-      '--case',
-      filter,
-    ],
-    (line) => {
-      const result = JSON.parse(line) as PeerLine;
-      if (result.error !== undefined)
-        skipped.push(`${result.peer}${result.case ? ` ${result.case}` : ''}: ${result.error}`);
-      else
-        rows.push({
-          who: result.peer,
-          work: result.case!,
-          batch: result.batch!,
-          ms: result.ms!,
-          imagesPerSecond: result.images_per_s!,
-          repeats: result.repeats!,
-          // On a GPU they time runs whose inputs are there.
-          ...(device !== 'cpu' && { inputs: 'device' as const }),
-        });
-    },
-    signal,
-  );
-  if (signal?.aborted) skipped.push(`peers ${filter}: cut off after ${rows.length} cases`);
+  const args = [
+    script,
+    ...(device === 'cpu' ? [] : ['--device', device]),
+    ...['--threads', `${threads}`, '--seconds', `${seconds}`, '--case', filter],
+  ];
+  const { ended, peakBytes } = await run(args, settings, (line) => {
+    const result = JSON.parse(line) as PeerLine;
+    const { peer, case: work, batch } = result;
+    if (result.error !== undefined) skipped.push(`${peer}${work ? `/${work}/b${batch}` : ''}: ${result.error}`);
+    else
+      rows.push({
+        who: peer,
+        work: work!,
+        batch: batch!,
+        ms: result.ms!,
+        imagesPerSecond: result.images_per_s!,
+        repeats: result.repeats!,
+        // On a GPU they time runs whose inputs are there.
+        ...(device !== 'cpu' && { inputs: 'device' as const }),
+      });
+  });
+  const why = signal?.aborted ? 'cut off' : ended;
+  if (why !== undefined) skipped.push(`peers: ${why} after ${rows.length} cases`);
   return { rows, skipped, peakBytes };
 }
 
@@ -97,23 +98,16 @@ export async function benchPeersLonger(
   return { ...first, rows };
 }
 
-/** Runs Python until it ends or `signal` ends it, hands on each line that it prints, and returns its largest resident size. */
-async function run(args: readonly string[], onLine: (line: string) => void, signal?: AbortSignal): Promise<number> {
-  const child = spawn(PYTHON, args, { stdio: ['ignore', 'pipe', 'inherit'], ...(signal && { signal }) });
+/** Runs Python and hands on each line of a result; tells how it ended, unless well, and its largest resident size. */
+async function run(
+  args: readonly string[],
+  settings: PeerSettings,
+  onLine: (line: string) => void,
+): Promise<{ readonly ended: string | undefined; readonly peakBytes: number }> {
+  const { child, ended } = startGroup(PYTHON, args, settings);
   const watch = watchMemory(child.pid);
-  const lines = createInterface({ input: child.stdout });
-  const ended = new Promise<void>((done, failed) => {
-    child.on('error', (error) => error.name !== 'AbortError' && failed(error));
-    child.on('exit', () => {
-      // Processes that compile for PyTorch hold its output open for longer than it lives, and print nothing there.
-      setTimeout(() => lines.close(), 1000).unref();
-      done();
-    });
-  });
-  for await (const line of lines) if (line.startsWith('{')) onLine(line);
-  child.stdout.destroy();
-  await ended;
-  return watch();
+  for await (const line of createInterface({ input: child.stdout })) if (line.startsWith('{')) onLine(line);
+  return { ended: await ended, peakBytes: watch() };
 }
 
 /** Reads a process's high-water mark now and then; the returned function ends the watch and tells the largest seen. */

@@ -71,7 +71,10 @@ export function formatGpuNets(rows: readonly NetRow[]): string {
       .filter((p) => p.work === work && p.batch === batch && (p.inputs ?? 'arrays') === inputs)
       .filter((p) => !p.who.startsWith('cortado') && precisionOf(p.who) === precisionOf(who))
       .sort((a, b) => b.imagesPerSecond - a.imagesPerSecond);
-    const ratio = who.startsWith('cortado') && peer ? `${(imagesPerSecond / peer.imagesPerSecond).toFixed(2)} x` : '';
+    const ratio =
+      who.startsWith('cortado') && peer
+        ? `${(imagesPerSecond / peer.imagesPerSecond).toFixed(2)} x ${peer.who.replace(/^.*:/, '')}`
+        : '';
     return [work, PLACES[inputs], who, `${batch}`, ms.toFixed(2), imagesPerSecond.toFixed(0), ratio];
   });
   return align([['work', 'inputs', 'library', 'batch', 'ms', 'images/s', 'of the fastest peer'], ...lines], 3);

@@ -3,7 +3,8 @@
 # It ends within MINUTES (9 unless given), of which the tests get at most half. Each part writes into the folder RESULTS as
 # it goes, so that what is cut off is there as far as it came; summary.txt says how each part ended. Wants the CUDA backend
 # in build/Release, and Node: the file `node` of an archive that npm run pack:gpu made, or that of the PATH. compute-sanitizer
-# is used where it is. CORTADO_DEVICE names another device.
+# is used where it is. CORTADO_DEVICE names another device, CORTADO_PEERS (a whole path) and CORTADO_PYTHON what the benchmark is
+# compared with: see bench/README.md.
 set -uo pipefail
 results=$(mkdir -p "${1:?the folder for the results}" && cd "$1" && pwd)
 end=$((SECONDS + ${2:-9} * 60))

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { benchPeers, benchPeersLonger } from '../../bench/peers.js';
+import { gone } from '../support/processes.js';
 import { pythonHas } from '../support/python.js';
 
 /** As the scripts of peers do: two cases of 0.01 and 2 s a run, at least three runs; notes how it was called. */
@@ -55,15 +56,22 @@ describe('peers in Python', () => {
     const path = join(folder, 'endless.py');
     writeFileSync(path, ENDLESS);
     const control = new AbortController();
-    const results = benchPeers(path, 'lib', 5, 1, 'cpu', control.signal);
+    const results = benchPeers(path, 'lib', 5, 1, { signal: control.signal });
     while (!existsSync(`${path}.pid`)) await setTimeout(20);
     control.abort();
     const { rows, skipped } = await results;
-    process.kill(Number(readFileSync(`${path}.pid`, 'utf8')));
+    await gone(Number(readFileSync(`${path}.pid`, 'utf8')));
     assert.deepEqual(
       rows.map(({ who, ms }) => [who, ms]),
       [['lib', 10]],
     );
-    assert.deepEqual(skipped, ['peers lib: cut off after 1 cases']);
+    assert.deepEqual(skipped, ['peers: cut off after 1 cases']);
+  });
+
+  it('say how they failed', async () => {
+    const path = join(folder, 'failing.py');
+    writeFileSync(path, 'raise SystemExit(3)');
+    const { rows, skipped } = await benchPeers(path, 'lib', 5, 1, { quiet: true });
+    assert.deepEqual([rows, skipped], [[], ['peers: exit code 3 after 0 cases']]);
   });
 });
