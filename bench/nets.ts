@@ -7,6 +7,7 @@ import {
   type DeviceInputs,
   type Graph,
   type Model,
+  type StepTime,
 } from '../lib/index.js';
 import type { Precision } from '../lib/passes/index.js';
 import { median, noise, sample } from './timing.js';
@@ -28,6 +29,8 @@ export interface NetRow {
   readonly repeats: number;
   /** On a GPU, where a run finds them there is half of what it takes. */
   readonly inputs?: InputsOf;
+  /** One such run kernel by kernel, which adds some microseconds to each; the rest of `ms` is between and around them. */
+  readonly kernels?: readonly StepTime[];
 }
 
 export interface Workload {
@@ -91,7 +94,11 @@ export async function benchNet(
     const times = await sample(supplies.run, seconds);
     const ms = median(times);
     const row = { who: whoOf(precision), work, batch, ms, imagesPerSecond: (1000 * batch) / ms, repeats: times.length };
-    return { ...row, ...(inputs && { inputs }) };
+    if (inputs !== 'device') return { ...row, ...(inputs && { inputs }) };
+    const profile = (): Promise<readonly StepTime[]> =>
+      model.profile(supplies.next(), train ? { update: true } : { fetch: ['prob'] });
+    await profile();
+    return { ...row, inputs, kernels: await profile() };
   } finally {
     model.dispose();
   }
@@ -100,14 +107,20 @@ export async function benchNet(
 type Arrays = Readonly<Record<'data' | 'label', Float32Array>>;
 type Inputs = Arrays | DeviceInputs<'data' | 'label'>;
 
+interface Supplies extends Disposable {
+  readonly run: () => Promise<unknown>;
+  /** What the next run is given. */
+  readonly next: () => Inputs;
+}
+
 /** A run with its inputs where they are to be; disposed, it leaves none on the device. */
 async function supply(
   model: Model<'data' | 'label'>,
   arrays: Arrays,
   run: (inputs: Inputs) => Promise<unknown>,
   inputs: InputsOf = 'arrays',
-): Promise<Disposable & { readonly run: () => Promise<unknown> }> {
-  if (inputs === 'arrays') return { run: () => run(arrays), [Symbol.dispose]: () => undefined };
+): Promise<Supplies> {
+  if (inputs === 'arrays') return { run: () => run(arrays), next: () => arrays, [Symbol.dispose]: () => undefined };
   let next = await model.upload(arrays);
   const ahead = async (): Promise<void> => {
     using here = next;
@@ -115,5 +128,9 @@ async function supply(
     next = await model.upload(arrays);
     await running;
   };
-  return { run: inputs === 'device' ? () => run(next) : ahead, [Symbol.dispose]: () => next.dispose() };
+  return {
+    run: inputs === 'device' ? () => run(next) : ahead,
+    next: () => next,
+    [Symbol.dispose]: () => next.dispose(),
+  };
 }

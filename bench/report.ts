@@ -75,9 +75,11 @@ export function formatGpuNets(rows: readonly NetRow[]): string {
       who.startsWith('cortado') && peer
         ? `${(imagesPerSecond / peer.imagesPerSecond).toFixed(2)} x ${peer.who.replace(/^.*:/, '')}`
         : '';
-    return [work, PLACES[inputs], who, `${batch}`, ms.toFixed(2), imagesPerSecond.toFixed(0), ratio];
+    const inKernels = r.kernels?.reduce((sum, { milliseconds }) => sum + milliseconds, 0).toFixed(2) ?? '';
+    return [work, PLACES[inputs], who, `${batch}`, ms.toFixed(2), inKernels, imagesPerSecond.toFixed(0), ratio];
   });
-  return align([['work', 'inputs', 'library', 'batch', 'ms', 'images/s', 'of the fastest peer'], ...lines], 3);
+  const head = ['work', 'inputs', 'library', 'batch', 'ms', 'in kernels', 'images/s', 'of the fastest peer'];
+  return align([head, ...lines], 3);
 }
 
 /** Cases of both reports: how many times faster the newer one is. */
