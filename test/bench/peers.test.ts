@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { benchPeers, benchPeersLonger } from '../../bench/peers.js';
-import { gone } from '../support/processes.js';
+import { gone } from '../support/gone.js';
 import { pythonHas } from '../support/python.js';
 
 /** As the scripts of peers do: two cases of 0.01 and 2 s a run, at least three runs; notes how it was called. */

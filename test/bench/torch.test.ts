@@ -9,7 +9,7 @@ import { pathToFileURL } from 'node:url';
 import { timeTorch, warmTorch } from '../../bench/torch.js';
 import { packageRoot } from '../../lib/places.js';
 import { typescript } from '../support/cli.js';
-import { gone } from '../support/processes.js';
+import { gone } from '../support/gone.js';
 import { pythonHas } from '../support/python.js';
 
 /** Its cases take a while, hang with a process of their own, fail, or end the script; each notes that it has begun. */

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { realData } from '../support/cases.js';
+import { compiled } from '../support/scripts.js';
 import { colourFolder } from '../support/training.js';
 
 const root = resolve(import.meta.dirname, '..', '..');
@@ -19,11 +19,8 @@ function node(...words: string[]): string {
 describe('the examples', function () {
   this.timeout(120_000);
 
-  // They import the package by its name, and so what has been compiled to dist. Types are checked elsewhere.
-  before(() => {
-    const tsc = createRequire(join(root, 'package.json')).resolve('typescript/bin/tsc');
-    spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json'], { cwd: root });
-  });
+  // They import the package by its name.
+  before(compiled);
 
   it('embed it from an ES module', () => {
     const output = node('examples/embed.mjs');

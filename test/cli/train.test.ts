@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { readCaffemodel, readSolverstate } from '../../lib/caffe/index.js';
 import { importImages } from '../../lib/data/index.js';
 import { readCheckpoint } from '../../lib/train/index.js';
 import { scratch } from '../data/sources/support.js';
-import { typescript, type CliResult } from '../support/cli.js';
+import { commandLine, type CliResult } from '../support/cli.js';
 import { inProcess } from '../support/in-process.js';
 import { colourFolder, writeNet, writeSolver } from '../support/training.js';
 
@@ -274,8 +274,7 @@ describe('cortado train', function () {
 
 /** Runs the command line and interrupts it when it has shown some iterations. */
 function interrupted(words: readonly string[]): Promise<CliResult> {
-  const main = resolve(import.meta.dirname, '..', '..', 'lib', 'cli', 'main.ts');
-  const child = spawn(process.execPath, [...typescript, main, ...words], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [...commandLine(), ...words], { stdio: ['ignore', 'pipe', 'pipe'] });
   const written = { stdout: '', stderr: '' };
   child.stdout.on('data', (text: Buffer) => {
     const before = written.stdout.includes('iteration 5 ');

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import {
   compile,
@@ -17,13 +17,12 @@ import {
   type Model,
   type Tensor,
 } from '../../lib/index.js';
-import { addonPath } from '../../lib/native.js';
 import type { Precision } from '../../lib/passes/index.js';
 import { typescript } from '../support/cli.js';
 import { random } from '../support/ops.js';
+import { needsSimulation } from '../support/simulation.js';
 
 const lib = pathToFileURL(join(import.meta.dirname, '..', '..', 'lib', 'index.ts')).href;
-const built = existsSync(join(dirname(addonPath()), 'cortado_cuda_sim.so'));
 
 /** Odd numbers of channels, two groups, a dilation that cuDNN has no engine for, the transpose, an inner product. */
 const net = graph({ x: input([6, 9, 8]) }, ({ x }) => {
@@ -89,11 +88,7 @@ function program(body: string, env: NodeJS.ProcessEnv, net = SMALL): { answer: s
 
 describe('libraries of the GPU', function () {
   this.timeout(600_000);
-  before(function () {
-    if (built) return;
-    console.log('    (the simulated GPU is not built: npm run build:sim)');
-    this.skip();
-  });
+  before(needsSimulation);
 
   const bounds: Readonly<Record<Exclude<Precision, 'int8'>, readonly [number, number]>> = {
     float32: [0, 1e-5],

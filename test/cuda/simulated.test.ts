@@ -2,18 +2,17 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { compile, Random, sgd, type Model } from '../../lib/index.js';
-import { addonPath } from '../../lib/native.js';
 import type { Precision } from '../../lib/passes/index.js';
 import { typescript } from '../support/cli.js';
 import { tiny } from '../support/nets.js';
+import { needsSimulation } from '../support/simulation.js';
 
 const lib = pathToFileURL(join(import.meta.dirname, '..', '..', 'lib', 'index.ts')).href;
-const built = existsSync(join(dirname(addonPath()), 'cortado_cuda_sim.so'));
 
 /** A net with most of what a GPU does in a step: convolution, LRN, pooling, dropout, loss, clipping, momentum. */
 const NET = `
@@ -57,12 +56,7 @@ const TRAIN = trained('float32');
 
 describe('the simulated GPU', function () {
   this.timeout(120_000);
-  before(function () {
-    if (!built) {
-      console.log('    (the simulated GPU is not built: npm run build:sim)');
-      this.skip();
-    }
-  });
+  before(needsSimulation);
 
   it('trains to the same bits every time, in whatever order the threads of a block run', () => {
     for (const precision of ['float32', 'bfloat16', 'float16'] as const) {

@@ -1,12 +1,10 @@
 /** Kernels that do the work of several at once, against those by themselves, tensor by tensor; and where they are put. */
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
 import fc from 'fast-check';
 import { alexnet, caffenet, type Graph, type Tensor } from '../../lib/index.js';
 import { openDevice } from '../../lib/device.js';
 import { lower } from '../../lib/lower.js';
-import { addonPath, allocate, prepare } from '../../lib/native.js';
+import { allocate, prepare } from '../../lib/native.js';
 import type { Attributes } from '../../lib/op.js';
 import { pooled } from '../../lib/ops/pool.js';
 import { GPU, optimize, type Precision } from '../../lib/passes/index.js';
@@ -14,8 +12,8 @@ import { inPixels } from '../../lib/passes/lrn-pool.js';
 import { BYTES, type DType, type Step } from '../../lib/program.js';
 import { count, type Shape } from '../../lib/shape.js';
 import { assertClose, forAll, random, seeds, tensorOf } from '../support/ops.js';
+import { needsSimulation } from '../support/simulation.js';
 
-const built = existsSync(join(dirname(addonPath()), 'cortado_cuda_sim.so'));
 const device = process.env.CORTADO_DEVICE ?? 'cuda-sim';
 
 /** A plan by hand, whose tensors lie behind each other. */
@@ -117,11 +115,7 @@ const ROUNDING: Readonly<Record<string, number>> = { f32: 1e-6, bf16: 2 ** -7 };
 
 describe('kernels of windows that do the work of several', function () {
   this.timeout(600_000);
-  before(function () {
-    if (built || device !== 'cuda-sim') return;
-    console.log('    (the simulated GPU is not built: npm run build:sim)');
-    this.skip();
-  });
+  if (device === 'cuda-sim') before(needsSimulation);
 
   it('normalise and pool to the same bits', () =>
     forAll(cases, async (one) => {

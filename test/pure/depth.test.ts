@@ -1,20 +1,9 @@
 import assert from 'node:assert/strict';
-import { alexnet, conv2d, graph, input, relu, sgd, squeezenet, type Graph } from '../../lib/index.js';
-import { lower, type Goal } from '../../lib/lower.js';
-import { GPU, optimize, type Precision, type Target } from '../../lib/passes/index.js';
-import type { Program, Ref, Step } from '../../lib/program.js';
+import { alexnet, conv2d, graph, input, relu, squeezenet } from '../../lib/index.js';
+import { GPU, type Precision, type Target } from '../../lib/passes/index.js';
+import type { Program, Ref } from '../../lib/program.js';
+import { programOf, stepOf, training } from '../support/programs.js';
 
-const training = (of: Graph, batch: number): Goal => ({
-  batch,
-  phase: 'train',
-  fetch: [of.value('loss')],
-  gradients: [],
-  seeds: [],
-  update: { solver: sgd({ rate: 1 }), part: 'whole' },
-});
-const programOf = (of: Graph, goal: Goal, precision: Precision = 'bfloat16', target: Target = GPU): Program =>
-  optimize(lower(of, goal).program, { passes: 'all', precision, target });
-const stepOf = ({ steps }: Program, label: string): Step => steps.find((step) => step.label === label)!;
 const shapes = (refs: readonly (Ref | undefined)[]): unknown => refs.map((ref) => ref?.shape);
 
 type Options = Omit<Parameters<typeof conv2d>[1], 'name' | 'filters'>;
@@ -31,7 +20,7 @@ function one(channels: number, options: Options, target: Target = GPU, precision
 describe('pixels as channels', () => {
   it("are those of AlexNet's pictures: 48 channels and 3×3 taps without a stride, once for filters and their gradient", () => {
     const net = alexnet();
-    const program = programOf(net, training(net, 128));
+    const program = programOf(net, training(net, 128), 'bfloat16');
     const [conv, wgrad] = [stepOf(program, 'conv1'), stepOf(program, 'conv1.wgrad')];
     assert.deepEqual(shapes(conv.inputs), [[128, 48, 57, 57], [96, 48, 3, 3], [96]]);
     assert.deepEqual(shapes(conv.outputs), [[128, 96, 55, 55]]);
@@ -121,7 +110,7 @@ describe('pixels as channels', () => {
       c: conv2d(x, { ...options, name: 'c', pad: 1 }),
     }));
     const { a, b, c } = net.outputs;
-    const program = programOf(net, { batch: 2, phase: 'test', fetch: [a, b, c], gradients: [], seeds: [] });
+    const program = programOf(net, { batch: 2, phase: 'test', fetch: [a, b, c], gradients: [], seeds: [] }, 'bfloat16');
     const [first, second, third] = ['a', 'b', 'c'].map((label) => stepOf(program, label).inputs[0]);
     assert.equal(first, second);
     assert.notEqual(first, third);
@@ -129,7 +118,11 @@ describe('pixels as channels', () => {
 
   it("are those of SqueezeNet's pictures too", () => {
     const net = squeezenet();
-    const program = programOf(net, { batch: 1, phase: 'test', fetch: [net.outputs.prob], gradients: [], seeds: [] });
+    const program = programOf(
+      net,
+      { batch: 1, phase: 'test', fetch: [net.outputs.prob], gradients: [], seeds: [] },
+      'bfloat16',
+    );
     assert.equal(program.steps.filter(({ kernel }) => kernel === 'space_to_depth').length, 1);
   });
 });

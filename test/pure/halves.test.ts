@@ -11,11 +11,11 @@ import {
   relu,
   sgd,
   softmaxLoss,
-  type Graph,
 } from '../../lib/index.js';
 import { lower, type Goal } from '../../lib/lower.js';
 import { GPU, optimize, placeInArena, type Precision } from '../../lib/passes/index.js';
-import { rootOf, type Program, type Ref, type Step } from '../../lib/program.js';
+import { rootOf, type Ref } from '../../lib/program.js';
+import { programOf, stepOf, training } from '../support/programs.js';
 
 const net = graph({ data: input([3, 8, 8]), label: input([]) }, ({ data, label }) => {
   const conv = relu(conv2d(data, { name: 'conv', filters: 4, kernel: 3 }), { name: 'act' });
@@ -24,17 +24,6 @@ const net = graph({ data: input([3, 8, 8]), label: input([]) }, ({ data, label }
   return { pool, loss: softmaxLoss(dense(hidden, { name: 'ip2', units: 5 }), label, { name: 'loss' }) };
 });
 
-const training = (of: Graph, batch: number): Goal => ({
-  batch,
-  phase: 'train',
-  fetch: [of.value('loss')],
-  gradients: [],
-  seeds: [],
-  update: { solver: sgd({ rate: 1, clip: 1 }), part: 'whole' },
-});
-const programOf = (of: Graph, goal: Goal, precision: Precision): Program =>
-  optimize(lower(of, goal).program, { passes: 'all', precision, target: GPU });
-const stepOf = ({ steps }: Program, label: string): Step => steps.find((step) => step.label === label)!;
 const types = (refs: readonly (Ref | undefined)[]): (string | undefined)[] => refs.map((ref) => ref?.dtype);
 
 describe('16 bits between layers', () => {

@@ -1,37 +1,14 @@
 import assert from 'node:assert/strict';
-import {
-  alexnet,
-  conv2d,
-  dense,
-  flatten,
-  graph,
-  input,
-  maxPool,
-  relu,
-  sgd,
-  softmax,
-  softmaxLoss,
-  type Graph,
-} from '../../lib/index.js';
+import { alexnet, conv2d, dense, flatten, graph, input, maxPool, relu, softmax, softmaxLoss } from '../../lib/index.js';
 import { lower, type Goal } from '../../lib/lower.js';
-import { GPU, optimize, placeInArena, sizeOf, type Precision, type Target } from '../../lib/passes/index.js';
+import { GPU, optimize, placeInArena, sizeOf, type Target } from '../../lib/passes/index.js';
 import type { Program, Ref, Step } from '../../lib/program.js';
+import { programOf, stepOf, training } from '../support/programs.js';
 
 const { layouts: _, ...first } = GPU;
 /** A GPU whose kernels take channels first alone. */
 const CHANNELS_FIRST: Target = first;
 
-const training = (of: Graph, batch: number): Goal => ({
-  batch,
-  phase: 'train',
-  fetch: [of.value('loss')],
-  gradients: [],
-  seeds: [],
-  update: { solver: sgd({ rate: 1 }), part: 'whole' },
-});
-const programOf = (of: Graph, goal: Goal, precision: Precision, target: Target = GPU): Program =>
-  optimize(lower(of, goal).program, { passes: 'all', precision, target });
-const stepOf = ({ steps }: Program, label: string): Step => steps.find((step) => step.label === label)!;
 const orders = (refs: readonly (Ref | undefined)[]): (boolean | undefined)[] =>
   refs.map((ref) => ref && (ref.channelsLast ?? false));
 const reorders = ({ kernel, inputs, outputs }: Step): boolean =>

@@ -1,9 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { createServer, type Server, type ServerOptions } from '../../lib/serve/index.js';
-import { typescript } from './cli.js';
+import { commandLine } from './cli.js';
 
 /** A server in this process, listening on a free port of the loopback. */
 export async function listening(options: ServerOptions): Promise<Server & { readonly url: string }> {
@@ -24,8 +23,7 @@ export interface Served {
 }
 
 export async function serving(words: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Served> {
-  const main = resolve(import.meta.dirname, '..', '..', 'lib', 'cli', 'main.ts');
-  const child = spawn(process.execPath, [...typescript, main, 'serve', '--port', '0', ...words], {
+  const child = spawn(process.execPath, [...commandLine(), 'serve', '--port', '0', ...words], {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
