@@ -12,7 +12,7 @@
 namespace cortado::cuda {
 
 /// All that decides how D (rows, columns) = op(A) op(B) is computed, in matrices that lie column by column. `depth` is
-/// what A and B have in common.
+/// what A and B have in common. A batch is of such products, whose matrices follow each other.
 struct GemmShape {
   int64_t rows, columns, depth;
   bool transpose_a, transpose_b;
@@ -20,6 +20,7 @@ struct GemmShape {
   Precision precision;
   DType factors;  // A and B are float32, bfloat16 or float16
   DType result;   // D is float32 or, without a bias, which would have to be so too, what they are
+  int64_t batch = 1;
 
   /// In words: for errors, and to tell one from the others.
   std::string text() const;
