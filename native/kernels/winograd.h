@@ -15,6 +15,13 @@
 
 #include "formula.h"
 
+/// Unrolls the loop behind it, of n rounds, whose arrays are to lie in registers; nvcc would not do so by itself.
+#if defined(__CUDACC__)
+#define CORTADO_UNROLL_ALL(n) _Pragma("unroll")
+#else
+#define CORTADO_UNROLL_ALL(n) CORTADO_UNROLL(n)
+#endif
+
 namespace cortado::CORTADO_ISA {
 
 /// Pixels of a tile, and points, each way.
@@ -56,10 +63,30 @@ CORTADO_FORMULA constexpr double lagrange(int at) {
   return Tile == 8 ? 1 / (pairs * p) : sign / pairs;
 }
 
+/// Tables that are made when this is compiled: nvcc would leave their arithmetic to the GPU.
+template <int Tile>
+struct LagrangeTable {
+  float of[Tile][Tile] = {};
+  CORTADO_FORMULA constexpr LagrangeTable() {
+    for (int row = 0; row < Tile; ++row) {
+      for (int column = 0; column < Tile; ++column)
+        of[row][column] = static_cast<float>(lagrange<Tile>(row) * lagrange<Tile>(column));
+    }
+  }
+};
+template <int Tile, int I>
+struct PowerTable {
+  float of[5] = {};
+  CORTADO_FORMULA constexpr PowerTable() {
+    for (int n = 0; n < 5; ++n) of[n] = static_cast<float>(raised(point_of_pair<Tile>(I), n));
+  }
+};
+
 /// The same at both points of a square's row and column.
 template <int Tile>
 CORTADO_FORMULA constexpr float lagrange(int row, int column) {
-  return static_cast<float>(lagrange<Tile>(row) * lagrange<Tile>(column));
+  constexpr LagrangeTable<Tile> table;
+  return table.of[row][column];
 }
 
 /// A number as V.
@@ -70,7 +97,8 @@ CORTADO_FORMULA V like(float x) {
 
 template <int Tile, int I>
 CORTADO_FORMULA constexpr float point_raised(int n) {
-  return static_cast<float>(raised(point_of_pair<Tile>(I), n));
+  constexpr PowerTable<Tile, I> table;
+  return table.of[n];
 }
 
 /// B^T d: the source's pixels to as many values. Row +-p of B^T holds the coefficients of the product of (x - every
@@ -129,9 +157,9 @@ struct AtPoints {
   template <int I, class V>
   CORTADO_FORMULA static void pair(const V (&g)[kIn], V (&u)[kOut]) {
     V even = g[0], odd = like<V>(point_raised<Tile, I>(1)) * g[1];
-    CORTADO_UNROLL(5)
+    CORTADO_UNROLL_ALL(5)
     for (int n = 2; n < N; n += 2) even = fma(like<V>(point_raised<Tile, I>(n)), g[n], even);
-    CORTADO_UNROLL(5)
+    CORTADO_UNROLL_ALL(5)
     for (int n = 3; n < N; n += 2) odd = fma(like<V>(point_raised<Tile, I>(n)), g[n], odd);
     u[2 * I] = even + odd;
     u[2 * I + 1] = even - odd;
@@ -146,14 +174,14 @@ struct FromPoints {
   template <class V>
   CORTADO_FORMULA static void apply(const V (&m)[kIn], V (&y)[kOut]) {
     V sum[3], difference[3];
-    CORTADO_UNROLL(3)
+    CORTADO_UNROLL_ALL(3)
     for (int i = 0; i < 3; ++i) {
       sum[i] = m[2 * i] + m[2 * i + 1];
       difference[i] = m[2 * i] - m[2 * i + 1];
     }
     y[0] = sum[0] + sum[1] + sum[2];
     if constexpr (Tile == 8) y[0] += m[6];
-    CORTADO_UNROLL(5)
+    CORTADO_UNROLL_ALL(5)
     for (int n = 1; n < N; ++n) {
       const V(&term)[3] = n % 2 == 0 ? sum : difference;
       y[n] = like<V>(point_raised<Tile, 1>(n)) * term[1];  // nothing to do where the point is 1
@@ -170,20 +198,20 @@ CORTADO_FORMULA void transform_square(const Get& get, const Put& put) {
   constexpr int kIn = Transform::kIn, kOut = Transform::kOut;
   using V = decltype(get(0, 0));
   V half[kOut][kIn];
-  CORTADO_UNROLL(8)
+  CORTADO_UNROLL_ALL(8)
   for (int i = 0; i < kIn; ++i) {
     V row[kIn], to[kOut];
-    CORTADO_UNROLL(8)
+    CORTADO_UNROLL_ALL(8)
     for (int j = 0; j < kIn; ++j) row[j] = get(i, j);
     Transform::apply(row, to);
-    CORTADO_UNROLL(8)
+    CORTADO_UNROLL_ALL(8)
     for (int j = 0; j < kOut; ++j) half[j][i] = to[j];
   }
-  CORTADO_UNROLL(8)
+  CORTADO_UNROLL_ALL(8)
   for (int j = 0; j < kOut; ++j) {
     V to[kOut];
     Transform::apply(half[j], to);
-    CORTADO_UNROLL(8)
+    CORTADO_UNROLL_ALL(8)
     for (int i = 0; i < kOut; ++i) put(i, j, to[i]);
   }
 }
