@@ -14,7 +14,7 @@
 
 namespace cortado::cuda {
 
-/// One way to do it: tiles of a size, and so many images at a time.
+/// One way to do it: tiles of a size, and so many of them at a time.
 class Winograd {
  public:
   static bool takes(const Conv2dShape& s) {
@@ -23,24 +23,26 @@ class Winograd {
            s.height.taps <= 5;
   }
 
-  /// Ways that may be fast: as many images at a time as there is room for, and as many as the caches hold.
+  /// Ways that may be fast: as many tiles at a time as there is room for, and as many as the caches hold.
   static std::vector<Winograd> ways(Vendor& vendor, Pass pass, const Conv2dShape& s) {
     std::vector<Winograd> ways;
     for (const int64_t tile : {7, 8}) {
       if (tile == 8 && s.height.taps != 5) continue;
       int64_t before = 0;
       for (const size_t room : {kMostRoom, vendor.cache() / 2}) {
-        const int64_t images = images_for(pass, s, tile, room);
-        if (images == 0 || images == before) continue;
-        before = images;
-        Winograd way(vendor, pass, s, tile, images);
+        const Tiles tiles = tiles_of(pass, s, tile, room);
+        if (tiles.count == before) continue;
+        before = tiles.count;
+        Winograd way(vendor, pass, s, tile, tiles);
         if (way.product_ && way.workspace() <= kMostWorkspace) ways.push_back(way);
       }
     }
     return ways;
   }
 
-  std::string text() const { return "tiles of " + std::to_string(tile_) + ", images by " + std::to_string(images_); }
+  std::string text() const {
+    return "tiles of " + std::to_string(tile_) + ", " + std::to_string(tiles_.count) + " at a time";
+  }
   /// Scratch for run().
   size_t workspace() const { return room_.bytes + product_->workspace(); }
 
@@ -56,17 +58,15 @@ class Winograd {
  private:
   /// No more than this to work in: all together, and of it for tiles at the points.
   static constexpr size_t kMostWorkspace = size_t{512} << 20, kMostRoom = size_t{400} << 20;
-  /// Tiles of 8 that a filter gradient may add up in one sum: they lose more to rounding than tiles of 7, the more the
-  /// longer the sum (lib/passes/winograd.ts).
-  static constexpr int64_t kMostTiles = 8192;
+  /// Tiles that a filter gradient adds up in one sum: the longer it is, the more is lost to rounding.
+  static constexpr int64_t kMostTiles = 256;
 
-  Winograd(Vendor& vendor, Pass pass, const Conv2dShape& s, int64_t tile, int64_t images)
+  Winograd(Vendor& vendor, Pass pass, const Conv2dShape& s, int64_t tile, const Tiles& tiles)
       : vendor_(&vendor),
         pass_(pass),
         s_(s),
         tile_(tile),
-        images_(images),
-        tiles_(tiles_of(pass, s, tile, images)),
+        tiles_(tiles),
         product_(vendor.gemm(product())),
         room_(*this) {}
 
@@ -76,25 +76,17 @@ class Winograd {
   Maps source() const { return pass_ == Pass::image ? features(s_) : image(s_); }
   Maps result() const { return pass_ == Pass::image ? image(s_) : features(s_); }
 
-  static Tiles tiles_of(Pass pass, const Conv2dShape& s, int64_t tile, int64_t images) {
-    const Maps maps = pass == Pass::image ? image(s) : features(s);
-    return Tiles::of(images, maps.height, maps.width, tile + 1 - s.height.taps);
-  }
-  /// As many images, in equal parts of the batch, as have room at the points; 0: there is none for one.
-  static int64_t images_for(Pass pass, const Conv2dShape& s, int64_t tile, size_t room) {
-    const int64_t tiles = tiles_of(pass, s, tile, 1).of_image();
-    const int64_t bytes = points_of(tile) * s.groups * (s.channels + s.filters) * tiles * int64_t{sizeof(float)};
-    int64_t most = std::min(s.images, static_cast<int64_t>(room) / bytes);
-    if (pass == Pass::weight && tile == 8) most = std::min(most, kMostTiles / tiles);
-    if (most == 0) return 0;
-    const int64_t parts = (s.images + most - 1) / most;
-    return (s.images + parts - 1) / parts;
+  /// As many tiles at a time as have room at the points; at least some.
+  static Tiles tiles_of(Pass pass, const Conv2dShape& s, int64_t tile, size_t room) {
+    const int64_t bytes = points_of(tile) * s.groups * (s.channels + s.filters) * int64_t{sizeof(float)};
+    const int64_t most = std::max(static_cast<int64_t>(room) / bytes, int64_t{4});
+    Tiles tiles(s.images, pass == Pass::image ? image(s) : features(s), tile + 1 - s.height.taps);
+    tiles.divide(pass == Pass::weight ? std::min(most, kMostTiles) : most);
+    return tiles;
   }
 
   int64_t points() const { return points_of(tile_); }
   int64_t filters() const { return s_.groups * s_.filters * s_.channels; }
-  /// Parts of the batch.
-  int64_t parts() const { return (s_.images + images_ - 1) / images_; }
 
   /// Row by row to us: result (filters, tiles) = weight (filters, channels) * source (channels, tiles) at every point,
   /// with the weight transposed for the image's gradient; for the weight's, (filters, channels) = features (filters,
@@ -120,7 +112,7 @@ class Winograd {
       const int64_t tiles = w.points() * w.tiles_.count;
       second = of(tiles * w.source().planes);
       filters = second + of(tiles * w.result().planes);
-      bytes = filters + of(w.points() * w.filters() * (w.pass_ == Pass::weight ? w.parts() : 1));
+      bytes = filters + of(w.points() * w.filters());
     }
   };
   /// The same as pointers.
@@ -145,19 +137,20 @@ class Winograd {
     f.template operator()<7, 5>();
   }
 
-  /// f(images, first of them) for every part of the batch.
+  /// f(index) for the type of index of `count` numbers a point and of all numbers of maps.
   template <class F>
-  void by_parts(const F& f) const {
-    for (int64_t first = 0; first < s_.images; first += images_) f(std::min(images_, s_.images - first), first);
+  void with_index_of(const Maps& maps, const F& f) const {
+    with_index(std::max(points() * maps.planes * tiles_.count, s_.images * maps.size() + tiles_.count), f);
   }
 
+  /// The part of the batch that begins with tile `first`.
   template <class Transform>
-  void at_points(const Launch& launch, const Maps& maps, int64_t images, int64_t pad_h, int64_t pad_w,
-                 const float* from, float* to) const {
-    const int64_t count = maps.planes * tiles_.count;
-    with_index(std::max(points() * count, images * maps.size()), [&](auto index) {
+  void at_points(const Launch& launch, int64_t first, const Maps& maps, int64_t pad_h, int64_t pad_w, const float* from,
+                 float* to) const {
+    with_index_of(maps, [&](auto index) {
       using I = decltype(index);
-      for_each<I>(launch, count, TilesAtPoints<Transform, I>(tiles_, maps, images, pad_h, pad_w, from, to));
+      for_each<I>(launch, maps.planes * tiles_.count,
+                  TilesAtPoints<Transform, I>(tiles_, first, maps, pad_h, pad_w, from, to));
     });
   }
 
@@ -173,44 +166,37 @@ class Winograd {
       for_each<I>(launch, filters(),
                   FiltersAtPoints<Tile, R, I>{static_cast<I>(filters()), turned, weight, at.filters});
     });
-    by_parts([&](int64_t images, int64_t first) {
-      at_points<Interpolate<Tile>>(launch, source, images, pad(s_.height), pad(s_.width), from + first * source.size(),
-                                   at.source);
+    for (int64_t first = 0; first < tiles_.all(); first += tiles_.count) {
+      at_points<Interpolate<Tile>>(launch, first, source, pad(s_.height), pad(s_.width), from, at.source);
       vendor_->run(*product_, launch.stream, at.source, at.filters, nullptr, at.second, at.workspace);
-      const int64_t count = result.planes * tiles_.count;
-      with_index(std::max(points() * count, images * result.size()), [&](auto index) {
+      with_index_of(result, [&](auto index) {
         using I = decltype(index);
-        for_each<I>(launch, count,
-                    TilesFromPoints<Tile, Tile + 1 - R, I>(tiles_, result, images, at.second,
-                                                           to + first * result.size(), epilogue));
+        for_each<I>(launch, result.planes * tiles_.count,
+                    TilesFromPoints<Tile, Tile + 1 - R, I>(tiles_, first, result, at.second, to, epilogue));
       });
-    });
+    }
   }
 
-  /// Each part of the batch has sums of its own, which are added in order.
+  /// Sums of each part of the batch are added to those before.
   template <int Tile, int R>
   void filter_gradient(const Launch& launch, const float* image, float* weight, const float* features) const {
     const Placed at(room_, launch.scratch);
     const Maps source = this->source(), other = result();
-    float* sums = at.filters;
-    by_parts([&](int64_t images, int64_t first) {
-      at_points<Interpolate<Tile>>(launch, source, images, s_.height.pad, s_.width.pad, image + first * source.size(),
-                                   at.source);
-      at_points<AtPoints<Tile, Tile + 1 - R>>(launch, other, images, 0, 0, features + first * other.size(), at.second);
-      vendor_->run(*product_, launch.stream, at.source, at.second, nullptr, sums, at.workspace);
-      sums += points() * filters();
-    });
-    with_index(points() * filters() * parts(), [&](auto index) {
+    for (int64_t first = 0; first < tiles_.all(); first += tiles_.count) {
+      at_points<Interpolate<Tile>>(launch, first, source, s_.height.pad, s_.width.pad, image, at.source);
+      at_points<AtPoints<Tile, Tile + 1 - R>>(launch, first, other, 0, 0, features, at.second);
+      vendor_->run(*product_, launch.stream, at.source, at.second, nullptr, at.filters, at.workspace, first > 0);
+    }
+    with_index(points() * filters(), [&](auto index) {
       using I = decltype(index);
-      for_each<I>(launch, filters(),
-                  FiltersFromPoints<Tile, R, I>{static_cast<I>(filters()), parts(), at.filters, weight});
+      for_each<I>(launch, filters(), FiltersFromPoints<Tile, R, I>{static_cast<I>(filters()), at.filters, weight});
     });
   }
 
   Vendor* vendor_;
   Pass pass_;
   Conv2dShape s_;
-  int64_t tile_, images_;
+  int64_t tile_;
   Tiles tiles_;
   const Gemm* product_;
   Room room_;

@@ -3,6 +3,8 @@
 // groups) and tiles.
 #pragma once
 
+#include <algorithm>
+
 #include "../kernels/winograd.h"
 #include "bias.h"
 #include "index.h"
@@ -15,17 +17,24 @@ struct Maps {
   __host__ __device__ int64_t size() const { return planes * height * width; }
 };
 
-/// How images are cut into tiles, of so many outputs each way. They lie together image by image and row by row; what
-/// fills their number up lies behind.
+/// How images are cut into tiles, of so many outputs each way, which are numbered image by image and row by row. So
+/// many of them are at the points at a time.
 struct Tiles {
-  int64_t outputs, down, across, count;
+  int64_t images, outputs, down, across, count;
 
-  /// Rows of a product begin where four numbers can be loaded at once.
-  static Tiles of(int64_t images, int64_t height, int64_t width, int64_t outputs) {
-    const int64_t down = (height + outputs - 1) / outputs, across = (width + outputs - 1) / outputs;
-    return {outputs, down, across, (images * down * across + 3) / 4 * 4};
+  Tiles(int64_t images, const Maps& maps, int64_t outputs)
+      : images(images),
+        outputs(outputs),
+        down((maps.height + outputs - 1) / outputs),
+        across((maps.width + outputs - 1) / outputs),
+        count(all()) {}
+  int64_t all() const { return images * down * across; }
+  int64_t parts() const { return (all() + count - 1) / count; }
+  /// At most so many at a time, in equal parts. Rows of a product begin where four numbers can be loaded at once.
+  void divide(int64_t most) {
+    count = std::min(most, all());
+    count = ((all() + parts() - 1) / parts() + 3) / 4 * 4;
   }
-  int64_t of_image() const { return down * across; }
 };
 
 /// Where a tile's outputs begin.
@@ -36,20 +45,21 @@ struct TilePlace {
 
 template <class I>
 struct TilePlaces {
-  I outputs, down, across, count;
+  I first, outputs, down, across, count;
   Divisor<I> by_count, by_image, by_across;
 
-  explicit TilePlaces(const Tiles& t)
-      : outputs(static_cast<I>(t.outputs)),
+  TilePlaces(const Tiles& t, int64_t first)
+      : first(static_cast<I>(first)),
+        outputs(static_cast<I>(t.outputs)),
         down(static_cast<I>(t.down)),
         across(static_cast<I>(t.across)),
         count(static_cast<I>(t.count)),
         by_count(t.count),
-        by_image(t.of_image()),
+        by_image(t.down * t.across),
         by_across(t.across) {}
-  /// Of number i of a point. Behind the last image there may be more.
+  /// Of number i of a point in the part that begins with tile `first`. Behind the last image there may be more.
   __device__ TilePlace<I> operator()(I i) const {
-    const I plane = by_count(i), tile = i - plane * count, image = by_image(tile);
+    const I plane = by_count(i), tile = first + (i - plane * count), image = by_image(tile);
     const I inside = tile - image * (down * across), row = by_across(inside);
     return {plane, image, row * outputs, (inside - row * across) * outputs};
   }
@@ -64,10 +74,10 @@ struct TilesAtPoints {
   const float* from;
   float* to;
 
-  TilesAtPoints(const Tiles& tiles, const Maps& maps, int64_t images, int64_t pad_h, int64_t pad_w, const float* from,
+  TilesAtPoints(const Tiles& tiles, int64_t first, const Maps& maps, int64_t pad_h, int64_t pad_w, const float* from,
                 float* to)
-      : places(tiles),
-        images(static_cast<I>(images)),
+      : places(tiles, first),
+        images(static_cast<I>(tiles.images)),
         planes(static_cast<I>(maps.planes)),
         height(static_cast<I>(maps.height)),
         width(static_cast<I>(maps.width)),
@@ -97,10 +107,10 @@ struct TilesFromPoints {
   float* to;
   Epilogue epilogue;
 
-  TilesFromPoints(const Tiles& tiles, const Maps& maps, int64_t images, const float* from, float* to,
+  TilesFromPoints(const Tiles& tiles, int64_t first, const Maps& maps, const float* from, float* to,
                   const Epilogue& epilogue)
-      : places(tiles),
-        images(static_cast<I>(images)),
+      : places(tiles, first),
+        images(static_cast<I>(tiles.images)),
         planes(static_cast<I>(maps.planes)),
         height(static_cast<I>(maps.height)),
         width(static_cast<I>(maps.width)),
@@ -138,22 +148,16 @@ struct FiltersAtPoints {
   }
 };
 
-/// Gradients of filters, from the points: some parts, added in order.
+/// Gradients of filters, from the points.
 template <int Tile, int R, class I>
 struct FiltersFromPoints {
   I count;
-  int64_t parts;
   const float* from;
   float* to;
 
   __device__ void operator()(I i) const {
     transform_square<FromPoints<Tile, R>>(
-        [&](int y, int x) {
-          const float* at = from + ((y * Tile + x) * count + i);
-          float sum = *at;
-          for (int64_t part = 1; part < parts; ++part) sum += at[part * points_of(Tile) * count];
-          return sum * lagrange<Tile>(y, x);
-        },
+        [&](int y, int x) { return from[(y * Tile + x) * count + i] * lagrange<Tile>(y, x); },
         [&](int y, int x, float v) { to[i * (R * R) + y * R + x] = v; });
   }
 };

@@ -84,7 +84,7 @@ void put(const Matrix& d, int64_t number, int64_t row, int64_t column, float y) 
 }
 
 void multiply(const cublasLtMatmulDescOpaque_t& product, uint64_t algorithm, const Matrix& a, const Matrix& b,
-              const Matrix& d, int64_t number) {
+              const Matrix& d, int64_t number, float beta) {
   const bool biased = product.epilogue & CUBLASLT_EPILOGUE_BIAS, rectified = product.epilogue & CUBLASLT_EPILOGUE_RELU;
   for (int64_t n = 0; n < b.columns(); ++n) {
     for (int64_t m = 0; m < a.rows(); ++m) {
@@ -93,7 +93,8 @@ void multiply(const cublasLtMatmulDescOpaque_t& product, uint64_t algorithm, con
         const int64_t k = algorithm == 0 ? i : a.columns() - 1 - i;
         sum = fmaf(rounded(product.compute, a.at(number, m, k)), rounded(product.compute, b.at(number, k, n)), sum);
       }
-      const float y = sum + (biased ? product.bias[m] : 0.0f);
+      const float before = beta == 0 ? 0.0f : beta * d.at(number, m, n);
+      const float y = sum + before + (biased ? product.bias[m] : 0.0f);
       put(d, number, m, n, rectified && y <= 0.0f ? 0.0f : y);
     }
   }
@@ -242,18 +243,17 @@ CORTADO_SIMULATED cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmul
                                                 size_t workspace_bytes, cudaStream_t stream) {
   CORTADO_ANSWER_PLANTED(cublasStatus_t);
   if (!supported(*product, *layout_a, *layout_b, *layout_d)) return CUBLAS_STATUS_NOT_SUPPORTED;
-  if (*static_cast<const float*>(alpha) != 1 || *static_cast<const float*>(beta) != 0 || !algorithm || !workspace ||
-      workspace_bytes < kWorkspace)
+  if (*static_cast<const float*>(alpha) != 1 || !beta || !algorithm || !workspace || workspace_bytes < kWorkspace)
     return CUBLAS_STATUS_INVALID_VALUE;
   // What a graph replays is what it was at the call.
-  enqueue(stream, [product = *product, number = algorithm->data[0],
+  enqueue(stream, [product = *product, beta = *static_cast<const float*>(beta), number = algorithm->data[0],
                    left = Matrix{a, *layout_a, product->transpose_a == CUBLAS_OP_T},
                    right = Matrix{b, *layout_b, product->transpose_b == CUBLAS_OP_T},
                    result = Matrix{d, *layout_d, false}, workspace] {
     const auto terms = static_cast<double>(left.rows() * left.columns() * right.columns() * result.layout.batch);
     spend(terms * 1e-3 * static_cast<double>(1 + number) * slowness("algorithm " + std::to_string(number)));
     memset(workspace, 0xff, kWorkspace);
-    for (int64_t i = 0; i < result.layout.batch; ++i) multiply(product, number, left, right, result, i);
+    for (int64_t i = 0; i < result.layout.batch; ++i) multiply(product, number, left, right, result, i, beta);
   });
   return CUBLAS_STATUS_SUCCESS;
 }

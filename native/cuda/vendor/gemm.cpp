@@ -143,15 +143,15 @@ std::string Gemm::describe() const {
 }
 
 void Gemm::run(CublasLt& library, cudaStream_t stream, const void* a, const void* b, const float* bias, void* d,
-               void* workspace) const {
-  const float one = 1, zero = 0;
+               void* workspace, bool more) const {
+  const float one = 1, before = more ? 1 : 0;
   if (bias_) {
     library.check(
         library.cublasLtMatmulDescSetAttribute(product_.get(), CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias, sizeof bias),
         subject_, "cublasLtMatmulDescSetAttribute");
   }
   library.check(
-      library.cublasLtMatmul(library.handle(), product_.get(), &one, a, a_.get(), b, b_.get(), &zero, d, d_.get(), d,
+      library.cublasLtMatmul(library.handle(), product_.get(), &one, a, a_.get(), b, b_.get(), &before, d, d_.get(), d,
                              d_.get(), &algorithm_.algo, workspace, algorithm_.workspaceSize, stream),
       subject_, "cublasLtMatmul");
 }

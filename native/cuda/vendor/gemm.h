@@ -43,9 +43,9 @@ class Gemm {
   /// What restore() takes.
   std::string describe() const;
   size_t workspace() const { return algorithm_.workspaceSize; }
-  /// Throws Error.
+  /// If `more`, the product is added to D. Throws Error.
   void run(CublasLt& library, cudaStream_t stream, const void* a, const void* b, const float* bias, void* d,
-           void* workspace) const;
+           void* workspace, bool more = false) const;
 
  private:
   template <class T>

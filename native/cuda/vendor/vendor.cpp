@@ -251,9 +251,9 @@ void Vendor::run(const Convolution& convolution, cudaStream_t stream, const Conv
 }
 
 void Vendor::run(const Gemm& gemm, cudaStream_t stream, const void* a, const void* b, const float* bias, void* d,
-                 void* workspace) {
+                 void* workspace, bool more) {
   const std::lock_guard lock(mutex_);
-  gemm.run(cublaslt_, stream, a, b, bias, d, workspace);
+  gemm.run(cublaslt_, stream, a, b, bias, d, workspace, more);
 }
 
 void Vendor::run(const LrnCall& lrn, cudaStream_t stream, const float* x, float* y) {

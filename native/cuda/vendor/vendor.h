@@ -57,7 +57,7 @@ class Vendor {
   /// Puts the work on a stream. Throws Error.
   void run(const Convolution& convolution, cudaStream_t stream, const ConvolutionTensors& tensors);
   void run(const Gemm& gemm, cudaStream_t stream, const void* a, const void* b, const float* bias, void* d,
-           void* workspace);
+           void* workspace, bool more = false);
   void run(const LrnCall& lrn, cudaStream_t stream, const float* x, float* y);
 
  private:
