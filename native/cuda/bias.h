@@ -13,10 +13,8 @@ struct Epilogue {
   const float* bias = nullptr;
   bool relu = false;
 
-  __device__ float operator()(int64_t unit, float sum) const {
-    const float v = bias ? sum + bias[unit] : sum;
-    return relu && !(v > 0.0f) ? (v != v ? v : 0.0f) : v;
-  }
+  __device__ float operator()(int64_t unit, float sum) const { return rectified(bias ? sum + bias[unit] : sum); }
+  __device__ float rectified(float v) const { return relu && !(v > 0.0f) ? (v != v ? v : 0.0f) : v; }
 };
 
 /// Bias gradient: to (planes) = sums of x (images, planes, pixels) over images and pixels.

@@ -1,21 +1,23 @@
 // Convolution, deconvolution and their gradients. This is the place where an algorithm is chosen for a shape: an engine
-// of cuDNN's where it has one, our own otherwise.
+// of cuDNN's where it has one, Winograd's where that was measured to be faster, our own product otherwise.
 #include "convert.h"
 #include "correlation.h"
 #include "library_convolution.h"
 #include "table.h"
+#include "winograd.h"
 
 namespace cortado::cuda {
 
 namespace {
 
-/// A product of our own, for which all tensors are float32 with channels first, and a plan of cuDNN's for the same
-/// where there is one.
+/// A product of our own, for which all tensors are float32 with channels first, and for the same a plan of cuDNN's or
+/// Winograd's way where there is one.
 template <class P>
 struct Convolved : TakesAny {
   P p;
   ProductShape shape;
   LibraryConvolution library;
+  std::optional<Winograd> winograd;
   Brought tensors;  // image, weight, features
 
   Convolved(Prepare& step, const Tensor& image, const Tensor& weight, const Tensor& features, const Epilogue& epilogue)
@@ -23,11 +25,21 @@ struct Convolved : TakesAny {
           epilogue},
         shape(p.shape()),
         library(step, P::kPass, p.at.s, image, weight, features, epilogue, own()),
+        winograd(winograd_for(step, image, weight, features)),
         tensors(step, image, weight, features, shape.bytes()) {
     step.scratch(shape.bytes());
+    if (winograd) {
+      step.scratch(winograd->workspace());
+    } else if (library) {
+      step.scratch(library.bytes());
+    }
   }
   void run(const Launch& launch) const {
     // A library does not look whether the run has been halted.
+    if (winograd && !launch.halt) {
+      const auto floats = [&](int i) { return static_cast<float*>(tensors.place(launch, i)); };
+      return winograd->run(launch, floats(0), floats(1), floats(2), p.epilogue);
+    }
     if (library && !launch.halt) return library.run(launch);
     constexpr int kResult = P::kPass == Pass::image ? 0 : P::kPass == Pass::weight ? 1 : 2;
     const auto place = [&](int i) {
@@ -55,6 +67,16 @@ struct Convolved : TakesAny {
       multiply({stream, t.workspace, nullptr}, shape, own);
     };
     return {run, shape.bytes()};
+  }
+  std::optional<Winograd> winograd_for(Prepare& step, const Tensor& image, const Tensor& weight,
+                                       const Tensor& features) const {
+    if (step.precision() != Precision::f32) return std::nullopt;
+    for (const Tensor& t : {image, weight, features})
+      if (!t || t.dtype != DType::f32 || t.channels_last) return std::nullopt;
+    // Of other results, libraries know no epilogue.
+    const Epilogue known = P::kPass == Pass::features ? p.epilogue : Epilogue{};
+    return fastest_winograd(vendor_of(step.device()), described(P::kPass, Precision::f32, p.at.s, known), p.at.s, own(),
+                            {static_cast<bool>(library), library.milliseconds()});
   }
 };
 

@@ -18,6 +18,15 @@ struct ApplyEpilogue {
   __device__ void operator()(int64_t i) const { data[i] = epilogue(i / pixels % planes, data[i]); }
 };
 
+/// What a library is told of a convolution.
+inline ConvolutionShape described(Pass pass, Precision precision, const Conv2dShape& s, const Epilogue& epilogue) {
+  const auto axis = [](const Extent& e) {
+    return ConvolutionShape::Axis{e.image, e.features, e.taps, e.stride, e.pad, e.dilation};
+  };
+  return {pass,       precision, epilogue.bias != nullptr, epilogue.relu, s.images, s.groups,
+          s.channels, s.filters, axis(s.height),           axis(s.width)};
+}
+
 /// A plan of cuDNN's with what lies around it. In float32 that is nothing. For tensor cores it is the way of those
 /// tensors that do not lie as the plan wants them: with channels last, in its type, every group's channels a multiple
 /// of 8, and perhaps without groups. The epilogue is the plan's or done on the way back. Of what is possible the
@@ -36,13 +45,15 @@ class LibraryConvolution {
     const bool brain = tensor_[left()].dtype == DType::bf16 || tensor_[right()].dtype == DType::bf16;
     if (halves() && brain) precision_ = Precision::bf16;
     choose(s, own);
-    if (!plan_) return;
     const int64_t depth[] = {s.channels * s.taps(), s.filters * s.taps(), s.images * s.pixels()};
     depth_ = depth[static_cast<int>(pass)];
-    step.scratch(workspace_at() + plan_->workspace());
   }
 
   explicit operator bool() const { return plan_ != nullptr; }
+  /// Scratch for run().
+  size_t bytes() const { return workspace_at() + plan_->workspace(); }
+  /// With what lies around the plan; nothing where it was not timed.
+  std::optional<float> milliseconds() const { return timed_ ? std::optional(least_) : std::nullopt; }
 
   void run(const Launch& launch) const {
     if (precision_ == Precision::tf32) return run_last<float>(launch);
@@ -82,7 +93,6 @@ class LibraryConvolution {
     const bool epilogue = pass_ == Pass::features && (epilogue_.bias || epilogue_.relu);
     const bool fusible = epilogue && (!last || (direct_[kFeaturesSide] && !scaled()));
     const bool separable = last && s.groups > 1 && s.groups <= kMostGroups && planes_[kWeightSide].whole();
-    float least = 0;
     for (const bool fused : {true, false}) {
       for (const bool whole : {false, true}) {
         if ((whole && !separable) || (fused && !fusible)) continue;
@@ -90,9 +100,10 @@ class LibraryConvolution {
         if (!found) continue;
         const float time = found->milliseconds.value_or(0) + around(whole, epilogue && !fused);
         // Where nothing was timed, the first.
-        if (plan_ && (!found->milliseconds || time >= least)) continue;
+        if (plan_ && (!found->milliseconds || time >= least_)) continue;
         plan_ = &found->plan;
-        least = time;
+        least_ = time;
+        timed_ = found->milliseconds.has_value();
         fused_ = fused;
         whole_ = whole;
       }
@@ -101,14 +112,12 @@ class LibraryConvolution {
   }
 
   ConvolutionShape shape_of(const Conv2dShape& s, bool whole, bool fused) const {
-    const auto axis = [](const Extent& e) {
-      return ConvolutionShape::Axis{e.image, e.features, e.taps, e.stride, e.pad, e.dilation};
-    };
-    const int64_t channels = planes_[kWeightSide].inner.padded, filters = planes_[kWeightSide].outer.padded;
+    ConvolutionShape shape = described(pass_, precision_, s, fused ? epilogue_ : Epilogue{});
     const int64_t together = whole ? s.groups : 1;
-    return {pass_,          precision_,          fused && epilogue_.bias, fused && epilogue_.relu,
-            s.images,       s.groups / together, channels * together,     filters * together,
-            axis(s.height), axis(s.width)};
+    shape.groups = s.groups / together;
+    shape.channels = planes_[kWeightSide].inner.padded * together;
+    shape.filters = planes_[kWeightSide].outer.padded * together;
+    return shape;
   }
 
   /// Milliseconds of what is done around a plan: weights brought to where there are no groups, or the epilogue by
@@ -225,6 +234,8 @@ class LibraryConvolution {
   Pass pass_;
   Precision precision_ = Precision::f32;
   const Convolution* plan_ = nullptr;
+  float least_ = 0;
+  bool timed_ = false;
   bool fused_ = false;  // the epilogue is the plan's
   bool whole_ = false;  // the plan's weights are without groups
   GroupedWeights weights_{};

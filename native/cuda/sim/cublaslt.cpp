@@ -21,6 +21,8 @@ struct cublasLtMatmulDescOpaque_t {
 struct cublasLtMatrixLayoutOpaque_t {
   DataType type;
   int64_t rows, columns, stride;
+  int32_t batch;
+  int64_t distance;  // from each matrix of a batch to the next
 };
 struct cublasLtMatmulPreferenceOpaque_t {
   uint64_t workspace;
@@ -44,8 +46,9 @@ struct Matrix {
 
   int64_t rows() const { return transposed ? layout.columns : layout.rows; }
   int64_t columns() const { return transposed ? layout.rows : layout.columns; }
-  float at(int64_t row, int64_t column) const {
-    const int64_t i = transposed ? row * layout.stride + column : column * layout.stride + row;
+  float at(int64_t number, int64_t row, int64_t column) const {
+    const int64_t i =
+        number * layout.distance + (transposed ? row * layout.stride + column : column * layout.stride + row);
     if (layout.type == CUDA_R_16F) return from_float16(static_cast<const uint16_t*>(data)[i]);
     if (layout.type == CUDA_R_16BF) return from_bfloat16(static_cast<const uint16_t*>(data)[i]);
     return static_cast<const float*>(data)[i];
@@ -68,8 +71,8 @@ bool supported(const cublasLtMatmulDescOpaque_t& product, const cublasLtMatrixLa
 /// Algorithms by number, the best first; the others add up backwards, which shows in the last digits.
 constexpr int kAlgorithms = 3;
 
-void put(const Matrix& d, int64_t row, int64_t column, float y) {
-  const int64_t i = column * d.layout.stride + row;
+void put(const Matrix& d, int64_t number, int64_t row, int64_t column, float y) {
+  const int64_t i = number * d.layout.distance + column * d.layout.stride + row;
   void* const data = const_cast<void*>(d.data);
   if (d.layout.type == CUDA_R_16F) {
     static_cast<uint16_t*>(data)[i] = to_float16(y);
@@ -81,17 +84,18 @@ void put(const Matrix& d, int64_t row, int64_t column, float y) {
 }
 
 void multiply(const cublasLtMatmulDescOpaque_t& product, uint64_t algorithm, const Matrix& a, const Matrix& b,
-              const Matrix& d) {
+              const Matrix& d, int64_t number, float beta) {
   const bool biased = product.epilogue & CUBLASLT_EPILOGUE_BIAS, rectified = product.epilogue & CUBLASLT_EPILOGUE_RELU;
   for (int64_t n = 0; n < b.columns(); ++n) {
     for (int64_t m = 0; m < a.rows(); ++m) {
       float sum = 0;
       for (int64_t i = 0; i < a.columns(); ++i) {
         const int64_t k = algorithm == 0 ? i : a.columns() - 1 - i;
-        sum = fmaf(rounded(product.compute, a.at(m, k)), rounded(product.compute, b.at(k, n)), sum);
+        sum = fmaf(rounded(product.compute, a.at(number, m, k)), rounded(product.compute, b.at(number, k, n)), sum);
       }
-      const float y = sum + (biased ? product.bias[m] : 0.0f);
-      put(d, m, n, rectified && y <= 0.0f ? 0.0f : y);
+      const float before = beta == 0 ? 0.0f : beta * d.at(number, m, n);
+      const float y = sum + before + (biased ? product.bias[m] : 0.0f);
+      put(d, number, m, n, rectified && y <= 0.0f ? 0.0f : y);
     }
   }
 }
@@ -165,11 +169,22 @@ CORTADO_SIMULATED cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout
   CORTADO_ANSWER_PLANTED(cublasStatus_t);
   if ((type != CUDA_R_32F && type != CUDA_R_16BF && type != CUDA_R_16F) || stride < static_cast<int64_t>(rows))
     return CUBLAS_STATUS_INVALID_VALUE;
-  *layout = new cublasLtMatrixLayoutOpaque_t{type, static_cast<int64_t>(rows), static_cast<int64_t>(columns), stride};
+  *layout =
+      new cublasLtMatrixLayoutOpaque_t{type, static_cast<int64_t>(rows), static_cast<int64_t>(columns), stride, 1, 0};
   return CUBLAS_STATUS_SUCCESS;
 }
 CORTADO_SIMULATED cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t layout) {
   delete layout;
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+CORTADO_SIMULATED cublasStatus_t cublasLtMatrixLayoutSetAttribute(cublasLtMatrixLayout_t layout,
+                                                                  cublasLtMatrixLayoutAttribute_t name,
+                                                                  const void* value, size_t bytes) {
+  CORTADO_ANSWER_PLANTED(cublasStatus_t);
+  const bool count = name == CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT;
+  if (bytes != (count ? sizeof layout->batch : sizeof layout->distance)) return CUBLAS_STATUS_INVALID_VALUE;
+  memcpy(count ? static_cast<void*>(&layout->batch) : &layout->distance, value, bytes);
   return CUBLAS_STATUS_SUCCESS;
 }
 
@@ -199,7 +214,8 @@ CORTADO_SIMULATED cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t
   CORTADO_ANSWER_PLANTED(cublasStatus_t);
   const Matrix left{nullptr, *a, product->transpose_a == CUBLAS_OP_T};
   const Matrix right{nullptr, *b, product->transpose_b == CUBLAS_OP_T};
-  if (left.columns() != right.rows() || left.rows() != d->rows || right.columns() != d->columns || wanted < 1)
+  if (left.columns() != right.rows() || left.rows() != d->rows || right.columns() != d->columns || wanted < 1 ||
+      a->batch != d->batch || b->batch != d->batch)
     return CUBLAS_STATUS_INVALID_VALUE;
   if (!supported(*product, *a, *b, *d)) return CUBLAS_STATUS_NOT_SUPPORTED;
   if (preference->workspace < kWorkspace || preference->schemes != CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE)
@@ -227,18 +243,17 @@ CORTADO_SIMULATED cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmul
                                                 size_t workspace_bytes, cudaStream_t stream) {
   CORTADO_ANSWER_PLANTED(cublasStatus_t);
   if (!supported(*product, *layout_a, *layout_b, *layout_d)) return CUBLAS_STATUS_NOT_SUPPORTED;
-  if (*static_cast<const float*>(alpha) != 1 || *static_cast<const float*>(beta) != 0 || !algorithm || !workspace ||
-      workspace_bytes < kWorkspace)
+  if (*static_cast<const float*>(alpha) != 1 || !beta || !algorithm || !workspace || workspace_bytes < kWorkspace)
     return CUBLAS_STATUS_INVALID_VALUE;
   // What a graph replays is what it was at the call.
-  enqueue(stream, [product = *product, number = algorithm->data[0],
+  enqueue(stream, [product = *product, beta = *static_cast<const float*>(beta), number = algorithm->data[0],
                    left = Matrix{a, *layout_a, product->transpose_a == CUBLAS_OP_T},
                    right = Matrix{b, *layout_b, product->transpose_b == CUBLAS_OP_T},
                    result = Matrix{d, *layout_d, false}, workspace] {
-    const auto terms = static_cast<double>(left.rows() * left.columns() * right.columns());
+    const auto terms = static_cast<double>(left.rows() * left.columns() * right.columns() * result.layout.batch);
     spend(terms * 1e-3 * static_cast<double>(1 + number) * slowness("algorithm " + std::to_string(number)));
     memset(workspace, 0xff, kWorkspace);
-    multiply(product, number, left, right, result);
+    for (int64_t i = 0; i < result.layout.batch; ++i) multiply(product, number, left, right, result, i, beta);
   });
   return CUBLAS_STATUS_SUCCESS;
 }

@@ -170,9 +170,19 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int index) {
   snprintf(properties->name, sizeof properties->name, "simulated GPU");
   return cudaSetDevice(index);
 }
-/// A terabyte a second.
+/// A terabyte a second, and a cache that is small enough for tests to fill.
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int index) {
-  *value = attribute == cudaDevAttrMemoryClockRate ? 1000000 : 4096;
+  switch (attribute) {
+    case cudaDevAttrMemoryClockRate:
+      *value = 1000000;
+      break;
+    case cudaDevAttrGlobalMemoryBusWidth:
+      *value = 4096;
+      break;
+    case cudaDevAttrL2CacheSize:
+      *value = 1 << 16;
+      break;
+  }
   return cudaSetDevice(index);
 }
 cudaError_t cudaSetDevice(int index) { return index == 0 ? cudaSuccess : cudaErrorInvalidDevice; }

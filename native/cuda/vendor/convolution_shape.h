@@ -20,6 +20,9 @@ struct ConvolutionShape {
     int64_t image, features, taps, stride, pad, dilation;
   };
 
+  /// Of our own kernels, among which a choice was made: raised whenever those change.
+  static constexpr int kOwnVersion = 1;
+
   Pass pass;
   Precision precision;
   bool bias, relu;  // features + bias, rectified: of Pass::features only

@@ -43,6 +43,10 @@ enum cublasLtEpilogue_t : int {
   CUBLASLT_EPILOGUE_BIAS = 4,
   CUBLASLT_EPILOGUE_RELU_BIAS = 6,
 };
+enum cublasLtMatrixLayoutAttribute_t : int {
+  CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT = 5,
+  CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET = 6,
+};
 enum cublasLtMatmulPreferenceAttributes_t : int {
   CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES = 1,
   CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK = 3,
@@ -76,6 +80,8 @@ struct cublasLtMatmulHeuristicResult_t {
     (cublasLtMatmulDesc_t, cublasLtMatmulDescAttributes_t, const void*, size_t))                                     \
   X(cublasStatus_t, cublasLtMatrixLayoutCreate, (cublasLtMatrixLayout_t*, DataType, uint64_t, uint64_t, int64_t))    \
   X(cublasStatus_t, cublasLtMatrixLayoutDestroy, (cublasLtMatrixLayout_t))                                           \
+  X(cublasStatus_t, cublasLtMatrixLayoutSetAttribute,                                                                \
+    (cublasLtMatrixLayout_t, cublasLtMatrixLayoutAttribute_t, const void*, size_t))                                  \
   X(cublasStatus_t, cublasLtMatmulPreferenceCreate, (cublasLtMatmulPreference_t*))                                   \
   X(cublasStatus_t, cublasLtMatmulPreferenceDestroy, (cublasLtMatmulPreference_t))                                   \
   X(cublasStatus_t, cublasLtMatmulPreferenceSetAttribute,                                                            \

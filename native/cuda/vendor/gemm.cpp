@@ -43,6 +43,7 @@ std::string GemmShape::text() const {
           : factors == DType::f16 ? ", stored in float16"
                                   : "")
       << (result == DType::f32 ? "" : " like its result");
+  if (batch > 1) out << ", " << batch << " times";
   return out.str();
 }
 
@@ -69,7 +70,16 @@ Gemm::Gemm(CublasLt& library, const GemmShape& shape) : subject_(shape.text()), 
     check(library.cublasLtMatrixLayoutCreate(&made, type, static_cast<uint64_t>(rows), static_cast<uint64_t>(columns),
                                              rows),
           "cublasLtMatrixLayoutCreate");
-    return Handle<cublasLtMatrixLayout_t>(made, library.cublasLtMatrixLayoutDestroy);
+    Handle<cublasLtMatrixLayout_t> layout(made, library.cublasLtMatrixLayoutDestroy);
+    const auto set = [&](cublasLtMatrixLayoutAttribute_t name, const auto& value) {
+      check(library.cublasLtMatrixLayoutSetAttribute(made, name, &value, sizeof value),
+            "cublasLtMatrixLayoutSetAttribute");
+    };
+    if (shape.batch > 1) {
+      set(CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, static_cast<int32_t>(shape.batch));
+      set(CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, rows * columns);
+    }
+    return layout;
   };
   const DataType factors = data_type(shape.factors);
   a_ = layout(factors, shape.rows, shape.depth, shape.transpose_a);
@@ -133,15 +143,15 @@ std::string Gemm::describe() const {
 }
 
 void Gemm::run(CublasLt& library, cudaStream_t stream, const void* a, const void* b, const float* bias, void* d,
-               void* workspace) const {
-  const float one = 1, zero = 0;
+               void* workspace, bool more) const {
+  const float one = 1, before = more ? 1 : 0;
   if (bias_) {
     library.check(
         library.cublasLtMatmulDescSetAttribute(product_.get(), CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias, sizeof bias),
         subject_, "cublasLtMatmulDescSetAttribute");
   }
   library.check(
-      library.cublasLtMatmul(library.handle(), product_.get(), &one, a, a_.get(), b, b_.get(), &zero, d, d_.get(), d,
+      library.cublasLtMatmul(library.handle(), product_.get(), &one, a, a_.get(), b, b_.get(), &before, d, d_.get(), d,
                              d_.get(), &algorithm_.algo, workspace, algorithm_.workspaceSize, stream),
       subject_, "cublasLtMatmul");
 }

@@ -12,7 +12,7 @@
 namespace cortado::cuda {
 
 /// All that decides how D (rows, columns) = op(A) op(B) is computed, in matrices that lie column by column. `depth` is
-/// what A and B have in common.
+/// what A and B have in common. A batch is of such products, whose matrices follow each other.
 struct GemmShape {
   int64_t rows, columns, depth;
   bool transpose_a, transpose_b;
@@ -20,6 +20,7 @@ struct GemmShape {
   Precision precision;
   DType factors;  // A and B are float32, bfloat16 or float16
   DType result;   // D is float32 or, without a bias, which would have to be so too, what they are
+  int64_t batch = 1;
 
   /// In words: for errors, and to tell one from the others.
   std::string text() const;
@@ -42,9 +43,9 @@ class Gemm {
   /// What restore() takes.
   std::string describe() const;
   size_t workspace() const { return algorithm_.workspaceSize; }
-  /// Throws Error.
+  /// If `more`, the product is added to D. Throws Error.
   void run(CublasLt& library, cudaStream_t stream, const void* a, const void* b, const float* bias, void* d,
-           void* workspace) const;
+           void* workspace, bool more = false) const;
 
  private:
   template <class T>

@@ -18,13 +18,20 @@ double memory_rate(int index) {
   return std::max(2.0 * kilohertz * bits / 8, 1.0);
 }
 
-/// Bytes of a convolution's image, weight, features and bias, in the order of Operand.
-std::vector<size_t> bytes_of(const ConvolutionShape& s) {
+size_t cache_size(int index) {
+  int bytes = 0;
+  check(cudaDeviceGetAttribute(&bytes, cudaDevAttrL2CacheSize, index), "cudaDeviceGetAttribute");
+  return static_cast<size_t>(bytes);
+}
+
+/// Bytes of a convolution's image, weight, features, bias and workspace, in the order of Operand.
+std::vector<size_t> bytes_of(const ConvolutionShape& s, size_t workspace) {
   const size_t width = s.halves() ? 2 : 4;
   std::vector<size_t> bytes;
   for (const int64_t numbers :
        {s.image_size(), s.weight_size(), s.features_size(), s.bias ? s.groups * s.filters : int64_t{0}})
     bytes.push_back(static_cast<size_t>(numbers) * width);
+  bytes.push_back(workspace);
   return bytes;
 }
 
@@ -55,12 +62,41 @@ size_t largest_workspace(const std::vector<Plan>& plans) {
   return most;
 }
 
+/// Leaves those plans of a convolution that compute what our own kernel does; all of them where there is no memory to
+/// see.
+template <class Plan, class Run>
+void leave_right_ones(std::vector<Plan>& plans, const ConvolutionShape& shape, const Vendor::OwnConvolution& own,
+                      const Run& run) {
+  constexpr size_t kMost = size_t{1} << 20;
+  where_room_is([&] {
+    const std::vector<size_t> bytes = bytes_of(shape, std::max(own.workspace, largest_workspace(plans)));
+    const Stopwatch watch(bytes);
+    const size_t at = result_of(shape.pass), count = std::min(bytes[at] / sizeof(float), kMost);
+    const auto wanted =
+        watch.result([&](cudaStream_t stream) { own.run(stream, shape, tensors_in(watch)); }, at, count);
+    std::erase_if(plans, [&](const Plan& plan) {
+      const auto got = watch.result([&](cudaStream_t stream) { run(plan, watch, stream); }, at, count);
+      return got && !agree(*got, *wanted);
+    });
+  });
+}
+
+/// One of several ways of our own.
+struct NumberedWay {
+  size_t number;
+  const Vendor::Way* way;
+
+  std::string describe() const { return way->name; }
+  size_t workspace() const { return way->own.workspace; }
+};
+
 }  // namespace
 
 Vendor::Vendor(int index, std::string gpu, const OpenOptions& options)
     : index_(index),
       gpu_(std::move(gpu)),
       bytes_per_millisecond_(memory_rate(index)),
+      cache_(cache_size(index)),
       cudnn_(options.cudnn),
       cublaslt_(options.cublaslt),
       store_(options.plans) {}
@@ -101,40 +137,62 @@ std::optional<Found<Convolution>> Vendor::plan(const ConvolutionShape& shape, co
   const auto run = [&](const Convolution& plan, const Stopwatch& watch, cudaStream_t stream) {
     plan.run(cudnn_, target.handle, stream, tensors_in(watch));
   };
-  const auto bytes = [&](size_t workspace) {
-    std::vector<size_t> all = bytes_of(shape);
-    all.push_back(workspace);
-    return all;
-  };
-  // Leaves those that compute what our own kernel does.
-  const auto compare = [&](std::vector<Convolution>& plans) {
-    constexpr size_t kMost = size_t{1} << 20;
-    const Stopwatch watch(bytes(std::max(own.workspace, largest_workspace(plans))));
-    const size_t at = result_of(shape.pass), count = std::min(bytes_of(shape)[at] / sizeof(float), kMost);
-    const auto wanted =
-        watch.result([&](cudaStream_t stream) { own.run(stream, shape, tensors_in(watch)); }, at, count);
-    std::erase_if(plans, [&](const Convolution& plan) {
-      const auto got = watch.result([&](cudaStream_t stream) { run(plan, watch, stream); }, at, count);
-      return got && !agree(*got, *wanted);
-    });
-  };
   return search<Convolution>(
       store_, place_of(cudnn_, "cuDNN", key),
       [&](const std::string& text) { return Convolution::restore(cudnn_, target, shape, text); },
       [&] {
         std::vector<Convolution> plans = Convolution::candidates(cudnn_, target, shape);
-        if (shape.precision == Precision::f32 && !plans.empty()) where_room_is([&] { compare(plans); });
+        if (shape.precision == Precision::f32 && !plans.empty()) leave_right_ones(plans, shape, own, run);
         return plans;
       },
-      [&](const std::vector<Convolution>& plans) { return fastest(plans, bytes(largest_workspace(plans)), run); });
+      [&](const std::vector<Convolution>& plans) {
+        return fastest(plans, bytes_of(shape, largest_workspace(plans)), run);
+      });
+}
+
+std::optional<Found<size_t>> Vendor::fastest_of(const ConvolutionShape& shape, const OwnConvolution& direct,
+                                                const std::vector<Way>& ways) {
+  const std::lock_guard lock(mutex_);
+  use();
+  std::string key = shape.text() + ", own " + std::to_string(ConvolutionShape::kOwnVersion) + ':';
+  for (const Way& way : ways) key += ' ' + way.name + ';';
+  auto found = ways_.find(key);
+  if (found == ways_.end()) found = ways_.emplace(key, plan(shape, key, direct, ways)).first;
+  return found->second;
+}
+
+std::optional<Found<size_t>> Vendor::plan(const ConvolutionShape& shape, const std::string& key,
+                                          const OwnConvolution& direct, const std::vector<Way>& ways) {
+  std::vector<NumberedWay> all;
+  for (const Way& way : ways) all.push_back({all.size(), &way});
+  const auto run = [&](const NumberedWay& plan, const Stopwatch& watch, cudaStream_t stream) {
+    plan.way->own.run(stream, shape, tensors_in(watch));
+  };
+  const auto found = search<NumberedWay>(
+      store_, place_of(cublaslt_, "cuBLASLt", key),
+      [&](const std::string& text) -> std::optional<NumberedWay> {
+        for (const NumberedWay& plan : all)
+          if (plan.describe() == text) return plan;
+        return std::nullopt;
+      },
+      [&] {
+        std::vector<NumberedWay> plans = all;
+        leave_right_ones(plans, shape, direct, run);
+        return plans;
+      },
+      [&](const std::vector<NumberedWay>& plans) {
+        return fastest(plans, bytes_of(shape, largest_workspace(plans)), run);
+      });
+  if (!found) return std::nullopt;
+  return Found<size_t>{found->plan.number, found->milliseconds};
 }
 
 std::optional<Gemm> Vendor::plan(const GemmShape& shape, const std::string& key) {
   const auto time = [&](const std::vector<Gemm>& plans) {
     const auto bytes = [](int64_t numbers) { return static_cast<size_t>(numbers) * sizeof(float); };
     return fastest(plans,
-                   {bytes(shape.rows * shape.depth), bytes(shape.depth * shape.columns), bytes(shape.rows),
-                    bytes(shape.rows * shape.columns), largest_workspace(plans)},
+                   {bytes(shape.batch * shape.rows * shape.depth), bytes(shape.batch * shape.depth * shape.columns),
+                    bytes(shape.rows), bytes(shape.batch * shape.rows * shape.columns), largest_workspace(plans)},
                    [&](const Gemm& plan, const Stopwatch& watch, cudaStream_t stream) {
                      const auto floats = [&](size_t i) { return static_cast<float*>(watch.buffer(i)); };
                      plan.run(cublaslt_, stream, floats(0), floats(1), floats(2), floats(3), watch.buffer(4));
@@ -193,9 +251,9 @@ void Vendor::run(const Convolution& convolution, cudaStream_t stream, const Conv
 }
 
 void Vendor::run(const Gemm& gemm, cudaStream_t stream, const void* a, const void* b, const float* bias, void* d,
-                 void* workspace) {
+                 void* workspace, bool more) {
   const std::lock_guard lock(mutex_);
-  gemm.run(cublaslt_, stream, a, b, bias, d, workspace);
+  gemm.run(cublaslt_, stream, a, b, bias, d, workspace, more);
 }
 
 void Vendor::run(const LrnCall& lrn, cudaStream_t stream, const float* x, float* y) {

@@ -33,6 +33,19 @@ class Vendor {
   /// this. What engines say of their rounding in float32 is not always so: there their results are compared with ours.
   /// Throws Error.
   const Found<Convolution>* convolution(const ConvolutionShape& shape, const OwnConvolution& own);
+  /// A convolution of ours by a name that tells it from the others.
+  struct Way {
+    std::string name;
+    OwnConvolution own;
+  };
+  /// The fastest of some ways in float32, by its number: measured on the GPU, once, and kept. Those are left out whose
+  /// results are not those of our `direct` kernel. Where nothing is timed, the first without a time. Throws Error.
+  std::optional<Found<size_t>> fastest_of(const ConvolutionShape& shape, const OwnConvolution& direct,
+                                          const std::vector<Way>& ways);
+  /// Whether choices are kept; otherwise nothing is timed.
+  bool keeps() const { return store_.keeps(); }
+  /// Bytes of the last cache before the GPU's memory.
+  size_t cache() const { return cache_; }
   /// Milliseconds that it takes to move so many bytes in the GPU's memory, at its nominal rate, and to start that.
   float moving(size_t bytes) const;
   const Gemm* gemm(const GemmShape& shape);
@@ -44,7 +57,7 @@ class Vendor {
   /// Puts the work on a stream. Throws Error.
   void run(const Convolution& convolution, cudaStream_t stream, const ConvolutionTensors& tensors);
   void run(const Gemm& gemm, cudaStream_t stream, const void* a, const void* b, const float* bias, void* d,
-           void* workspace);
+           void* workspace, bool more = false);
   void run(const LrnCall& lrn, cudaStream_t stream, const float* x, float* y);
 
  private:
@@ -53,19 +66,23 @@ class Vendor {
   std::string place_of(const Library& library, const char* name, const std::string& key) const;
   std::optional<Found<Convolution>> plan(const ConvolutionShape& shape, const std::string& key,
                                          const OwnConvolution& own);
+  std::optional<Found<size_t>> plan(const ConvolutionShape& shape, const std::string& key, const OwnConvolution& direct,
+                                    const std::vector<Way>& ways);
   std::optional<Gemm> plan(const GemmShape& shape, const std::string& key);
   std::optional<LrnCall> plan(const LrnShape& shape, const std::string& key, const OwnLrn& own);
 
   int index_;
   std::string gpu_;
   double bytes_per_millisecond_;
-  std::mutex mutex_;  // handles serve one thread at a time
+  size_t cache_;
+  std::recursive_mutex mutex_;  // handles serve one thread at a time; what is timed may call them
   Cudnn cudnn_;
   CublasLt cublaslt_;
   PlanStore store_;
   std::map<std::string, std::optional<Found<Convolution>>> convolutions_;
   std::map<std::string, std::optional<Gemm>> gemms_;
   std::map<std::string, std::optional<LrnCall>> lrns_;
+  std::map<std::string, std::optional<Found<size_t>>> ways_;
 };
 
 }  // namespace cortado::cuda

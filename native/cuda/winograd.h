@@ -1,0 +1,235 @@
+// Convolution of float32 and its gradients by Winograd's minimal filtering: the products at each point, of every group,
+// are a batch of cuBLASLt's.
+#pragma once
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "../kernels/products.h"
+#include "launch.h"
+#include "vendor/vendor.h"
+#include "winograd_tiles.h"
+
+namespace cortado::cuda {
+
+/// One way to do it: tiles of a size, and so many of them at a time.
+class Winograd {
+ public:
+  static bool takes(const Conv2dShape& s) {
+    const auto plain = [](const Extent& e) { return e.stride == 1 && e.dilation == 1 && e.pad < e.taps; };
+    return plain(s.height) && plain(s.width) && s.height.taps == s.width.taps && s.height.taps >= 3 &&
+           s.height.taps <= 5;
+  }
+
+  /// Ways that may be fast: as many tiles at a time as there is room for, and as many as the caches hold.
+  static std::vector<Winograd> ways(Vendor& vendor, Pass pass, const Conv2dShape& s) {
+    std::vector<Winograd> ways;
+    for (const int64_t tile : {7, 8}) {
+      if (tile == 8 && s.height.taps != 5) continue;
+      int64_t before = 0;
+      for (const size_t room : {kMostRoom, vendor.cache() / 2}) {
+        const Tiles tiles = tiles_of(pass, s, tile, room);
+        if (tiles.count == before) continue;
+        before = tiles.count;
+        Winograd way(vendor, pass, s, tile, tiles);
+        if (way.product_ && way.workspace() <= kMostWorkspace) ways.push_back(way);
+      }
+    }
+    return ways;
+  }
+
+  std::string text() const {
+    return "tiles of " + std::to_string(tile_) + ", " + std::to_string(tiles_.count) + " at a time";
+  }
+  /// Scratch for run().
+  size_t workspace() const { return room_.bytes + product_->workspace(); }
+
+  /// On tensors of the sides that a convolution has, and in its workspace; of them it writes the one of the pass.
+  void run(const Launch& launch, float* image, float* weight, float* features, const Epilogue& epilogue) const {
+    with_tile([&]<int Tile, int R>() {
+      if (pass_ == Pass::weight) return filter_gradient<Tile, R>(launch, image, weight, features);
+      const bool forward = pass_ == Pass::features;
+      correlate<Tile, R>(launch, forward ? image : features, weight, forward ? features : image, epilogue);
+    });
+  }
+
+ private:
+  /// No more than this to work in: all together, and of it for tiles at the points.
+  static constexpr size_t kMostWorkspace = size_t{512} << 20, kMostRoom = size_t{400} << 20;
+  /// Tiles that a filter gradient adds up in one sum: the longer it is, the more is lost to rounding.
+  static constexpr int64_t kMostTiles = 256;
+
+  Winograd(Vendor& vendor, Pass pass, const Conv2dShape& s, int64_t tile, const Tiles& tiles)
+      : vendor_(&vendor),
+        pass_(pass),
+        s_(s),
+        tile_(tile),
+        tiles_(tiles),
+        product_(vendor.gemm(product())),
+        room_(*this) {}
+
+  /// Maps of either side, of which a pass makes one, or cuts both into tiles.
+  static Maps image(const Conv2dShape& s) { return {s.groups * s.channels, s.height.image, s.width.image}; }
+  static Maps features(const Conv2dShape& s) { return {s.groups * s.filters, s.height.features, s.width.features}; }
+  Maps source() const { return pass_ == Pass::image ? features(s_) : image(s_); }
+  Maps result() const { return pass_ == Pass::image ? image(s_) : features(s_); }
+
+  /// As many tiles at a time as have room at the points; at least some.
+  static Tiles tiles_of(Pass pass, const Conv2dShape& s, int64_t tile, size_t room) {
+    const int64_t bytes = points_of(tile) * s.groups * (s.channels + s.filters) * int64_t{sizeof(float)};
+    const int64_t most = std::max(static_cast<int64_t>(room) / bytes, int64_t{4});
+    Tiles tiles(s.images, pass == Pass::image ? image(s) : features(s), tile + 1 - s.height.taps);
+    tiles.divide(pass == Pass::weight ? std::min(most, kMostTiles) : most);
+    return tiles;
+  }
+
+  int64_t points() const { return points_of(tile_); }
+  int64_t filters() const { return s_.groups * s_.filters * s_.channels; }
+
+  /// Row by row to us: result (filters, tiles) = weight (filters, channels) * source (channels, tiles) at every point,
+  /// with the weight transposed for the image's gradient; for the weight's, (filters, channels) = features (filters,
+  /// tiles) * source transposed. cuBLASLt has matrices column by column, and so the factors in the other order.
+  GemmShape product() const {
+    GemmShape shape{tiles_.count, s_.filters, s_.channels,         false, false, false, false, Precision::f32,
+                    DType::f32,   DType::f32, points() * s_.groups};
+    if (pass_ == Pass::image) {
+      std::swap(shape.columns, shape.depth);
+      shape.transpose_b = true;
+    } else if (pass_ == Pass::weight) {
+      std::swap(shape.rows, shape.depth);
+      shape.transpose_a = true;
+    }
+    return shape;
+  }
+
+  /// In the workspace: the source and the result, or both sides, at the points; then the filters.
+  struct Room {
+    size_t second, filters, bytes;
+    explicit Room(const Winograd& w) {
+      const auto of = [](int64_t numbers) { return (static_cast<size_t>(numbers) * sizeof(float) + 255) / 256 * 256; };
+      const int64_t tiles = w.points() * w.tiles_.count;
+      second = of(tiles * w.source().planes);
+      filters = second + of(tiles * w.result().planes);
+      bytes = filters + of(w.points() * w.filters());
+    }
+  };
+  /// The same as pointers.
+  struct Placed {
+    float *source, *second, *filters;
+    void* workspace;
+    Placed(const Room& room, void* scratch) {
+      auto* const bytes = static_cast<uint8_t*>(scratch);
+      const auto at = [bytes](size_t place) { return reinterpret_cast<float*>(bytes + place); };
+      source = at(0);
+      second = at(room.second);
+      filters = at(room.filters);
+      workspace = bytes + room.bytes;
+    }
+  };
+
+  template <class F>
+  void with_tile(const F& f) const {
+    if (tile_ == 8) return f.template operator()<8, 5>();
+    if (s_.height.taps == 3) return f.template operator()<7, 3>();
+    if (s_.height.taps == 4) return f.template operator()<7, 4>();
+    f.template operator()<7, 5>();
+  }
+
+  /// f(index) for the type of index of `count` numbers a point and of all numbers of maps.
+  template <class F>
+  void with_index_of(const Maps& maps, const F& f) const {
+    with_index(std::max(points() * maps.planes * tiles_.count, s_.images * maps.size() + tiles_.count), f);
+  }
+
+  /// The part of the batch that begins with tile `first`.
+  template <class Transform>
+  void at_points(const Launch& launch, int64_t first, const Maps& maps, int64_t pad_h, int64_t pad_w, const float* from,
+                 float* to) const {
+    with_index_of(maps, [&](auto index) {
+      using I = decltype(index);
+      for_each<I>(launch, maps.planes * tiles_.count,
+                  TilesAtPoints<Transform, I>(tiles_, first, maps, pad_h, pad_w, from, to));
+    });
+  }
+
+  template <int Tile, int R>
+  void correlate(const Launch& launch, const float* from, const float* weight, float* to,
+                 const Epilogue& epilogue) const {
+    const Placed at(room_, launch.scratch);
+    const Maps source = this->source(), result = this->result();
+    const bool turned = pass_ == Pass::image;
+    const auto pad = [turned](const Extent& e) { return turned ? e.taps - 1 - e.pad : e.pad; };
+    with_index(points() * filters(), [&](auto index) {
+      using I = decltype(index);
+      for_each<I>(launch, filters(),
+                  FiltersAtPoints<Tile, R, I>{static_cast<I>(filters()), turned, weight, at.filters});
+    });
+    for (int64_t first = 0; first < tiles_.all(); first += tiles_.count) {
+      at_points<Interpolate<Tile>>(launch, first, source, pad(s_.height), pad(s_.width), from, at.source);
+      vendor_->run(*product_, launch.stream, at.source, at.filters, nullptr, at.second, at.workspace);
+      with_index_of(result, [&](auto index) {
+        using I = decltype(index);
+        for_each<I>(launch, result.planes * tiles_.count,
+                    TilesFromPoints<Tile, Tile + 1 - R, I>(tiles_, first, result, at.second, to, epilogue));
+      });
+    }
+  }
+
+  /// Sums of each part of the batch are added to those before.
+  template <int Tile, int R>
+  void filter_gradient(const Launch& launch, const float* image, float* weight, const float* features) const {
+    const Placed at(room_, launch.scratch);
+    const Maps source = this->source(), other = result();
+    for (int64_t first = 0; first < tiles_.all(); first += tiles_.count) {
+      at_points<Interpolate<Tile>>(launch, first, source, s_.height.pad, s_.width.pad, image, at.source);
+      at_points<AtPoints<Tile, Tile + 1 - R>>(launch, first, other, 0, 0, features, at.second);
+      vendor_->run(*product_, launch.stream, at.source, at.second, nullptr, at.filters, at.workspace, first > 0);
+    }
+    with_index(points() * filters(), [&](auto index) {
+      using I = decltype(index);
+      for_each<I>(launch, filters(), FiltersFromPoints<Tile, R, I>{static_cast<I>(filters()), at.filters, weight});
+    });
+  }
+
+  Vendor* vendor_;
+  Pass pass_;
+  Conv2dShape s_;
+  int64_t tile_;
+  Tiles tiles_;
+  const Gemm* product_;
+  Room room_;
+};
+
+/// What an algorithm is compared with that is taken today: whether a library has it, and its time where it was
+/// measured.
+struct Rival {
+  bool library;
+  std::optional<float> milliseconds;
+};
+
+/// The fastest way where it was measured to be faster than the library's plan or, where there is none, than our
+/// `direct` kernel. Where nothing is timed, none.
+inline std::optional<Winograd> fastest_winograd(Vendor& vendor, const ConvolutionShape& shape, const Conv2dShape& s,
+                                                const Vendor::OwnConvolution& direct, const Rival& rival) {
+  if (!vendor.keeps() || (rival.library && !rival.milliseconds) || !Winograd::takes(s)) return std::nullopt;
+  std::vector<Winograd> ways = Winograd::ways(vendor, shape.pass, s);
+  if (ways.empty()) return std::nullopt;
+  std::vector<Vendor::Way> all;
+  for (const Winograd& way : ways) {
+    const auto floats = [](const void* data) { return static_cast<float*>(const_cast<void*>(data)); };
+    const auto run = [way, floats](cudaStream_t stream, const ConvolutionShape& wanted, const ConvolutionTensors& t) {
+      way.run({stream, t.workspace, nullptr}, floats(t.image), floats(t.weight), floats(t.features),
+              {wanted.bias ? floats(t.bias) : nullptr, wanted.relu});
+    };
+    all.push_back({way.text(), {run, way.workspace()}});
+  }
+  if (!rival.library) all.push_back({"direct", direct});
+  const std::optional<Found<size_t>> found = vendor.fastest_of(shape, direct, all);
+  if (!found || !found->milliseconds || found->plan >= ways.size()) return std::nullopt;
+  if (rival.milliseconds && *found->milliseconds >= *rival.milliseconds) return std::nullopt;
+  return ways[found->plan];
+}
+
+}  // namespace cortado::cuda
