@@ -243,6 +243,13 @@ describe('libraries of the GPU', function () {
     assert.ok(distance(numbers(answer[0]!), numbers(want!)) < 1e-6, answer[0]);
   });
 
+  it('are not asked for float32 where there is no memory to compare their results with our own', () => {
+    const answer = (env: NodeJS.ProcessEnv): string => program('await say(run({}));', env).answer[0]!;
+    const [theirs, ours] = [answer({}), answer({ CORTADO_CUDNN: 'off' })];
+    assert.notEqual(theirs, ours);
+    assert.equal(answer({ CORTADO_SIM_ANSWER: 'cudaMalloc:2' }), ours);
+  });
+
   it('keep the plans that are the fastest on this GPU, and do not time them again', () => {
     const folder = mkdtempSync(join(tmpdir(), 'cortado-plans-'));
     const body = "await say(run({ precision: 'tf32' }));";

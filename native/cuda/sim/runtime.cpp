@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "../../core/executor.h"
+#include "answers.h"
 #include "cuda_runtime.h"
 #include "fibers.h"
 
@@ -136,6 +137,11 @@ cudaError_t make(T** place) {
   return cudaSuccess;
 }
 
+cudaError_t take(void** data, size_t bytes) {
+  *data = living().allocate(bytes, memory_size());
+  return *data ? cudaSuccess : cudaErrorMemoryAllocation;
+}
+
 }  // namespace
 
 cudaError_t launch(const cudaLaunchConfig_t& config, std::function<void()> kernel) {
@@ -193,8 +199,8 @@ cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {
   return cudaSuccess;
 }
 cudaError_t cudaMalloc(void** data, size_t bytes) {
-  *data = living().allocate(bytes, memory_size());
-  return *data ? cudaSuccess : cudaErrorMemoryAllocation;
+  CORTADO_ANSWER_PLANTED(cudaError_t);
+  return take(data, bytes);
 }
 cudaError_t cudaFree(void* data) { return !data || living().free_block(data) ? cudaSuccess : cudaErrorInvalidValue; }
 cudaError_t cudaMemPoolCreate(cudaMemPool_t* pool, const cudaMemPoolProps*) { return make(pool); }
@@ -206,7 +212,7 @@ cudaError_t cudaMemPoolGetAttribute(cudaMemPool_t, cudaMemPoolAttr, void* value)
 }
 cudaError_t cudaMemPoolTrimTo(cudaMemPool_t, size_t) { return cudaSuccess; }
 cudaError_t cudaMallocFromPoolAsync(void** data, size_t bytes, cudaMemPool_t, cudaStream_t) {
-  return cudaMalloc(data, bytes);
+  return take(data, bytes);
 }
 cudaError_t cudaFreeAsync(void* data, cudaStream_t stream) {
   return stream->put([=] { living().free_block(data); });

@@ -1,5 +1,6 @@
 #include "gemm.h"
 
+#include <numeric>
 #include <sstream>
 
 namespace cortado::cuda {
@@ -29,6 +30,14 @@ DataType data_type(DType type) {
 cublasLtEpilogue_t epilogue(const GemmShape& shape) {
   if (shape.bias) return shape.relu ? CUBLASLT_EPILOGUE_RELU_BIAS : CUBLASLT_EPILOGUE_BIAS;
   return shape.relu ? CUBLASLT_EPILOGUE_RELU : CUBLASLT_EPILOGUE_DEFAULT;
+}
+
+/// Bytes by which the places of matrices of so many numbers can be divided: of a single one, where plans place tensors;
+/// those of a batch lie one behind the other.
+uint32_t alignment(const GemmShape& shape, DType type, int64_t numbers) {
+  constexpr int64_t kPlaces = 64;
+  const int64_t bytes = numbers * (type == DType::f32 ? 4 : 2);
+  return static_cast<uint32_t>(shape.batch > 1 ? std::gcd(kPlaces, bytes) : kPlaces);
 }
 
 }  // namespace
@@ -100,9 +109,11 @@ std::vector<Gemm> Gemm::candidates(CublasLt& library, const GemmShape& shape) {
   prefer(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, uint64_t{kMostWorkspace});
   // Parts of a long sum are added up in float32 and in order.
   prefer(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, uint32_t{CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE});
-  for (const auto side : {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
-                          CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES})
-    prefer(side, uint32_t{64});  // where plans place tensors
+  const uint32_t result = alignment(shape, shape.result, shape.rows * shape.columns);
+  prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, alignment(shape, shape.factors, shape.rows * shape.depth));
+  prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, alignment(shape, shape.factors, shape.depth * shape.columns));
+  prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, result);
+  prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, result);
 
   std::vector<cublasLtMatmulHeuristicResult_t> results(kMostCandidates);
   int found = 0;

@@ -62,12 +62,13 @@ size_t largest_workspace(const std::vector<Plan>& plans) {
   return most;
 }
 
-/// Leaves those plans of a convolution that compute what our own kernel does; all of them where there is no memory to
-/// see.
+/// Leaves those plans of a convolution that compute what our own kernel does; none of them where there is no memory to
+/// see: right numbers come before fast ones.
 template <class Plan, class Run>
 void leave_right_ones(std::vector<Plan>& plans, const ConvolutionShape& shape, const Vendor::OwnConvolution& own,
                       const Run& run) {
   constexpr size_t kMost = size_t{1} << 20;
+  bool seen = false;
   where_room_is([&] {
     const std::vector<size_t> bytes = bytes_of(shape, std::max(own.workspace, largest_workspace(plans)));
     const Stopwatch watch(bytes);
@@ -78,7 +79,9 @@ void leave_right_ones(std::vector<Plan>& plans, const ConvolutionShape& shape, c
       const auto got = watch.result([&](cudaStream_t stream) { run(plan, watch, stream); }, at, count);
       return got && !agree(*got, *wanted);
     });
+    seen = true;
   });
+  if (!seen) plans.clear();
 }
 
 /// One of several ways of our own.
