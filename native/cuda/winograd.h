@@ -21,7 +21,7 @@ class Winograd {
   static bool takes(const Conv2dShape& s) {
     const auto plain = [](const Extent& e) { return e.stride == 1 && e.dilation == 1 && e.pad < e.taps; };
     return plain(s.height) && plain(s.width) && s.height.taps == s.width.taps && s.height.taps >= 3 &&
-           s.height.taps <= 5;
+           s.height.taps <= 5 && multiplications(s) >= kLeast;
   }
 
   /// Ways that may be fast: as many tiles at a time as there is room for, and as many as the caches hold.
@@ -62,6 +62,17 @@ class Winograd {
   }
 
  private:
+  /// Of fewer multiplications the launches alone take longer. None on the simulated GPU, so that tests meet it.
+#if defined(CORTADO_CUDA_SIM)
+  static constexpr double kLeast = 0;
+#else
+  static constexpr double kLeast = 1 << 24;
+#endif
+  static double multiplications(const Conv2dShape& s) {
+    return static_cast<double>(s.images * s.groups * s.filters * s.pixels()) *
+           static_cast<double>(s.channels * s.taps());
+  }
+
   /// No more than this to work in: all together, and of it for tiles at the points.
   static constexpr size_t kMostWorkspace = size_t{512} << 20, kMostRoom = size_t{400} << 20;
   /// Tiles that a filter gradient adds up in one sum: the longer it is, the more is lost to rounding.
