@@ -16,7 +16,7 @@
 #include "formula.h"
 
 /// Unrolls the loop behind it, of n rounds, whose arrays are to lie in registers; nvcc would not do so by itself.
-#if defined(__CUDACC__)
+#if defined(__CUDA_ARCH__)
 #define CORTADO_UNROLL_ALL(n) _Pragma("unroll")
 #else
 #define CORTADO_UNROLL_ALL(n) CORTADO_UNROLL(n)

@@ -57,8 +57,8 @@ describe('the event loop', function () {
     const [data, label] = [noise([1, 3, 8, 8]), labels(1, 5)];
     for (let i = 0; i < 1000; i++) await model.step({ data, label });
     const spent: number[] = [];
-    // Well under 100 µs on a quiet machine; cold caches and shared cores make more of the same work.
-    const little = (us: number): boolean => us < 150;
+    // Well under 100 µs on a quiet machine; old and shared cores, and cold caches, make three times that of the same work.
+    const little = (us: number): boolean => us < 300;
     while (spent.length < 20 && !spent.some(little)) {
       const steps = 500;
       const before = threadTime()!.running;
