@@ -13,6 +13,10 @@ class Stopwatch {
  public:
   /// `bytes` of each buffer that the work wants. Throws Error OUT_OF_MEMORY.
   explicit Stopwatch(const std::vector<size_t>& bytes);
+  /// What a work that was given up halfway has put on the stream still uses the memory.
+  ~Stopwatch() { cudaStreamSynchronize(stream_); }
+  Stopwatch(const Stopwatch&) = delete;
+  Stopwatch& operator=(const Stopwatch&) = delete;
 
   using Work = std::function<void(cudaStream_t)>;
 
