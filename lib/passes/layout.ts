@@ -11,8 +11,8 @@ const BY_ORDER: Forms<Order> = {
 
 /**
  * Lets the elements of images lie with channels last from convolution to convolution, where they are of one of `types`: that
- * is how tensor cores read them. Convolutions begin it, the kernels behind them go on with it; before the others, and before what
- * the caller reads, they are brought back. Shapes stay (n, c, h, w).
+ * is how tensor cores read them. Convolutions begin it, the kernels behind them go on with it; before the others, and before
+ * what the caller reads, they are brought back. Shapes stay (n, c, h, w).
  */
 export function putChannelsLast(
   program: Program,

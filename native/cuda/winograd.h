@@ -62,7 +62,8 @@ class Winograd {
   }
 
  private:
-  /// Of fewer multiplications the launches alone take longer. None on the simulated GPU, so that tests meet it.
+  /// Fewer multiplications than these are 2 us at 20 TFLOP/s, which the launches alone would take. None on the
+  /// simulated GPU, so that tests meet it.
 #if defined(CORTADO_CUDA_SIM)
   static constexpr double kLeast = 0;
 #else
