@@ -43,7 +43,7 @@
   'targets': [
     {
       'target_name': 'cortado',
-      'sources': ['native/cpu/isa/portable.cpp', '<!@(node -p "[\'core\', \'kernels\', \'cpu\', \'binding\'].flatMap((folder) => { try { return fs.readdirSync(\'native/\' + folder).filter((file) => file.endsWith(\'.cpp\')).map((file) => [\'native\', folder, file].join(\'/\')) } catch { return [] } }).join(\' \')")'],
+      'sources': ['<!@(node -p "[\'core\', \'kernels\', \'cpu\', \'binding\'].flatMap((folder) => { try { return fs.readdirSync(\'native/\' + folder).filter((file) => file.endsWith(\'.cpp\')).map((file) => [\'native\', folder, file].join(\'/\')) } catch { return [] } }).join(\' \')")'],
       'include_dirs': [
         '<!(node -p "require(\'node-api-headers\').include_dir")',
         '<!(node -p "require(\'node-addon-api\').include_dir")',
@@ -53,17 +53,19 @@
         'NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS',
       ],
       'conditions': [
-        ['target_arch=="x64"', {'dependencies': ['isa_avx512bf16']}],
-        ['target_arch=="x64" and sanitize=="none"', {'dependencies': ['isa_avx512', 'isa_avx2']}],
-        ['target_arch=="arm64"', {'sources': ['native/cpu/isa/neon.cpp']}],
+        ['sanitize=="none"', {'sources': ['native/cpu/isa/portable.cpp']}],
+        ['target_arch=="x64" and sanitize=="none"', {'dependencies': ['isa_avx512bf16', 'isa_avx512', 'isa_avx2']}],
+        ['target_arch=="arm64" and sanitize=="none"', {'sources': ['native/cpu/isa/neon.cpp']}],
         ['OS=="linux"', {'ldflags': ['-Wl,--gc-sections', '-Wl,--exclude-libs,ALL'], 'libraries': ['-ldl']}],
         ['OS=="linux" and sanitize=="none"', {'ldflags': ['-Wl,-s']}],
-        ['sanitize!="none"', {'sources': ['test/addon/planted_fault.cpp'], 'defines': ['CORTADO_WIDEST_ISA']}],
+        ['sanitize!="none"', {
+          'dependencies': ['isa_own'], 'sources': ['test/addon/planted_fault.cpp'], 'defines': ['CORTADO_OWN_ISA'],
+        }],
       ],
     },
   ],
   'conditions': [
-    ['target_arch=="x64"', {
+    ['target_arch=="x64" and sanitize=="none"', {
       'targets': [
         {
           'target_name': 'isa_avx512bf16',
@@ -79,11 +81,6 @@
           },
           'msvs_settings': {'VCCLCompilerTool': {'AdditionalOptions': ['/arch:AVX512']}},
         },
-      ],
-    }],
-    # Sanitizers look at the widest vectors and the portable ones: the same source, of which each takes a minute to compile.
-    ['target_arch=="x64" and sanitize=="none"', {
-      'targets': [
         {
           'target_name': 'isa_avx512',
           'type': 'static_library',
@@ -99,6 +96,17 @@
           'cflags_cc': ['-mavx2', '-mfma'],
           'xcode_settings': {'OTHER_CPLUSPLUSFLAGS': ['-mavx2', '-mfma']},
           'msvs_settings': {'VCCLCompilerTool': {'AdditionalOptions': ['/arch:AVX2']}},
+        },
+      ],
+    }],
+    # Sanitized, the kernels are compiled once, for the machine that runs the tests.
+    ['sanitize!="none"', {
+      'targets': [
+        {
+          'target_name': 'isa_own',
+          'type': 'static_library',
+          'sources': ['native/cpu/isa/own.cpp'],
+          'cflags_cc': ['-march=native'],
         },
       ],
     }],

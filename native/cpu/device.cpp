@@ -19,15 +19,17 @@
   extern const Kernel kTable[];  \
   extern const int kTableSize;   \
   }
+#if defined(CORTADO_OWN_ISA)  // of the compiling machine, in a sanitized build
+CORTADO_DECLARE_ISA(own)
+#else
 CORTADO_DECLARE_ISA(portable)
 #if defined(__x86_64__)
-#ifndef CORTADO_WIDEST_ISA  // of a sanitized build
 CORTADO_DECLARE_ISA(avx2)
 CORTADO_DECLARE_ISA(avx512)
-#endif
 CORTADO_DECLARE_ISA(avx512bf16)
 #elif defined(__aarch64__)
 CORTADO_DECLARE_ISA(neon)
+#endif
 #endif
 
 namespace cortado::cpu {
@@ -42,21 +44,24 @@ struct Isa {
 /// Widest first.
 std::vector<Isa> available() {
   std::vector<Isa> found;
+#if defined(CORTADO_OWN_ISA)
+  found.push_back({"own", {own::kTable, own::kTableSize}});
+#else
 #if defined(__x86_64__)
   __builtin_cpu_init();
   const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
   const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
                       __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq");
   const bool bf16 = avx512 && __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vnni");
-  if (bf16) found.push_back({"avx512bf16", {avx512bf16::kTable, avx512bf16::kTableSize}});
-#ifndef CORTADO_WIDEST_ISA
-  if (avx512) found.push_back({"avx512", {avx512::kTable, avx512::kTableSize}});
+  const KernelTable avx512_table(avx512::kTable, avx512::kTableSize);
+  if (bf16) found.push_back({"avx512bf16", {avx512bf16::kTable, avx512bf16::kTableSize, avx512_table}});
+  if (avx512) found.push_back({"avx512", avx512_table});
   if (avx2) found.push_back({"avx2", {avx2::kTable, avx2::kTableSize}});
-#endif
 #elif defined(__aarch64__)
   found.push_back({"neon", {neon::kTable, neon::kTableSize}});
 #endif
   found.push_back({"portable", {portable::kTable, portable::kTableSize}});
+#endif
   return found;
 }
 

@@ -3,9 +3,7 @@
 /// Kernels that only the CPU has: X(kernel name, type). No op asks for them; passes put them in place of others (see
 /// lib/passes/target.ts).
 #define CORTADO_CPU_KERNELS(X)                                 \
-  X(conv2d_bf16, Conv2dBf16)                                   \
-  X(conv2d_bf16_filters, Conv2dBf16Filters)                    \
-  X(conv2d_bf16_wgrad, Conv2dBf16Wgrad)                        \
+  CORTADO_NARROW_KERNELS(X)                                    \
   X(conv2d_filters, Conv2dFilters)                             \
   X(conv2d_packed, Conv2dPacked)                               \
   X(conv2d_rows, Conv2dRows)                                   \
@@ -15,11 +13,17 @@
   X(conv2d_winograd_shallow, Conv2dWinogradShallow)            \
   X(conv2d_winograd_shallow_wgrad, Conv2dWinogradShallowWgrad) \
   X(conv2d_winograd_wgrad, Conv2dWinogradWgrad)                \
-  X(dense_bf16, DenseBf16)                                     \
-  X(dense_bf16_dgrad, DenseBf16Dgrad)                          \
-  X(dense_bf16_wgrad, DenseBf16Wgrad)                          \
-  X(dense_int8, DenseInt8)                                     \
   X(non_finite_product, NonFiniteProduct)                      \
-  X(to_bf16, ToBf16)                                           \
-  X(to_int8, ToInt8)                                           \
   X(winograd_filters, WinogradFilters)
+
+/// Those of them whose factors are bfloat16 or int8: all that instructions for such factors make a difference to.
+#define CORTADO_NARROW_KERNELS(X)           \
+  X(conv2d_bf16, Conv2dBf16)                \
+  X(conv2d_bf16_filters, Conv2dBf16Filters) \
+  X(conv2d_bf16_wgrad, Conv2dBf16Wgrad)     \
+  X(dense_bf16, DenseBf16)                  \
+  X(dense_bf16_dgrad, DenseBf16Dgrad)       \
+  X(dense_bf16_wgrad, DenseBf16Wgrad)       \
+  X(dense_int8, DenseInt8)                  \
+  X(to_bf16, ToBf16)                        \
+  X(to_int8, ToInt8)

@@ -1,8 +1,7 @@
-// Included once by each file in isa/, which sets CORTADO_ISA (a namespace) and its compiler flags: the same kernels,
+// Included once by files in isa/, which set CORTADO_ISA (a namespace) and their compiler flags: the same kernels,
 // compiled for one instruction set.
 #pragma once
 
-#include "../core/kernel.h"
 #include "../kernels/activations.h"
 #include "../kernels/list.h"
 #include "../kernels/power.h"
@@ -17,6 +16,7 @@
 #include "conv2d_winograd_shallow.h"
 #include "conv2d_winograd_shallow_wgrad.h"
 #include "deconv2d.h"
+#include "define_table.h"
 #include "dense.h"
 #include "dense_bf16.h"
 #include "dense_int8.h"
@@ -44,11 +44,6 @@
 
 namespace cortado::CORTADO_ISA {
 
-#define CORTADO_ENTRY(name, Type) make_kernel<Type, Run>(#name),
-extern const Kernel kTable[];
-extern const int kTableSize;
-const Kernel kTable[] = {CORTADO_KERNELS(CORTADO_ENTRY) CORTADO_CPU_KERNELS(CORTADO_ENTRY)};
-const int kTableSize = sizeof(kTable) / sizeof(Kernel);
-#undef CORTADO_ENTRY
+CORTADO_DEFINE_TABLE(CORTADO_KERNELS(CORTADO_ENTRY) CORTADO_CPU_KERNELS(CORTADO_ENTRY))
 
 }  // namespace cortado::CORTADO_ISA
