@@ -52,7 +52,7 @@ interface Given {
  */
 export function checkFeeds(
   graph: Graph,
-  feeds: Readonly<Record<string, Feed>>,
+  feeds: Readonly<Record<string, Feed | undefined>>,
   most: number,
   device: Device,
 ): { batch: number; feeds: Map<Value, Checked | Resident> } {
@@ -60,6 +60,7 @@ export function checkFeeds(
   let batch: number | undefined;
   let from = '';
   for (const [name, feed] of Object.entries(feeds)) {
+    if (feed === undefined) continue;
     const value = Object.hasOwn(graph.inputs, name) ? graph.inputs[name] : undefined;
     if (!value)
       throw new GraphError(
@@ -175,16 +176,30 @@ function imagesIn(name: string, row: Shape, given: Given): number {
 const CHUNK = 1 << 20;
 
 /**
- * Copies an input to its place, letting the event loop breathe between pieces.
+ * Copies an input to its place, letting the event loop breathe between pieces; gives a promise where there are several.
  * @throws {UsageError} when the numbers are gone: their buffer was transferred after the call
  * @throws {DisposedError}
  */
-export async function stage(memory: NativeMemory, offset: number, { data, shape, images }: Checked): Promise<void> {
+export function stage(
+  memory: NativeMemory,
+  offset: number,
+  { data, shape, images }: Checked,
+): Promise<void> | undefined {
   if (images) return stageImages(memory, offset, images, shape[0]!);
   const elements = count(shape);
-  for (let start = 0; start < elements; start += CHUNK) {
-    if (start > 0) await setImmediate();
-    rethrow(() => memory.write(offset + 4 * start, data, start, Math.min(elements, start + CHUNK)));
+  return inPieces(elements, CHUNK, (start, end) => memory.write(offset + 4 * start, data, start, end));
+}
+
+/** Writes all of `total` by pieces of at most `most`, between which the event loop turns. */
+function inPieces(total: number, most: number, write: (start: number, end: number) => void): Promise<void> | undefined {
+  rethrow(() => write(0, Math.min(total, most)));
+  return total > most ? inLaterPieces(total, most, write) : undefined;
+}
+
+async function inLaterPieces(total: number, most: number, write: (start: number, end: number) => void): Promise<void> {
+  for (let start = most; start < total; start += most) {
+    await setImmediate();
+    rethrow(() => write(start, Math.min(total, start + most)));
   }
 }
 
@@ -210,17 +225,14 @@ export function copyOf({ tensor, shape }: Resident, to: NativeMemory, toOffset: 
   return { from: memory, fromOffset: offset, to, toOffset, bytes: 4 * count(shape) };
 }
 
-async function stageImages(
+function stageImages(
   memory: NativeMemory,
   offset: number,
   images: NativeImages,
   pictures: number,
-): Promise<void> {
+): Promise<void> | undefined {
   const size = images.channels * images.height * images.width;
-  const step = Math.max(1, Math.floor(CHUNK / size));
-  for (let first = 0; first < pictures; first += step) {
-    if (first > 0) await setImmediate();
-    const last = Math.min(pictures, first + step);
-    rethrow(() => memory.writeImages(offset + 4 * first * size, images, first, last));
-  }
+  return inPieces(pictures, Math.max(1, Math.floor(CHUNK / size)), (first, last) =>
+    memory.writeImages(offset + 4 * first * size, images, first, last),
+  );
 }

@@ -207,6 +207,10 @@ export class Graph<I extends string = string, O extends string = string> {
   /** Every value in the order made; of values with one name (in-place layers of Caffe) the last counts. */
   readonly values: readonly Value[];
   readonly inputSpecs: Readonly<Record<I, InputSpec>>;
+  /** Its parameters, in the order of its layers. */
+  readonly parameters: readonly Value[];
+  /** Losses that backward starts from. */
+  readonly losses: readonly Value[];
 
   constructor(
     name: string,
@@ -222,11 +226,10 @@ export class Graph<I extends string = string, O extends string = string> {
     this.nodes = Object.freeze(builder.nodes.slice());
     this.values = Object.freeze(builder.values.slice());
     this.inputSpecs = specs;
-  }
-
-  /** Its parameters, in the order of its layers. */
-  get parameters(): readonly Value[] {
-    return this.values.filter((v) => typeof v.source === 'object' && 'parameter' in v.source);
+    this.parameters = Object.freeze(
+      this.values.filter(({ source }) => typeof source === 'object' && 'parameter' in source),
+    );
+    this.losses = Object.freeze(this.nodes.filter((n) => n.lossWeight !== 0).map((n) => n.outputs[0]!));
   }
 
   /** Whether its inputs have a batch axis that may change. */
@@ -245,11 +248,6 @@ export class Graph<I extends string = string, O extends string = string> {
     throw new GraphError(
       `${this.name}: expected the name of a value, got "${name}"${near.length ? `; near: ${near.join(', ')}` : ''}`,
     );
-  }
-
-  /** Losses that backward starts from. */
-  get losses(): readonly Value[] {
-    return this.nodes.filter((n) => n.lossWeight !== 0).map((n) => n.outputs[0]!);
   }
 
   /** A table for people: layer, output shape, parameters, FLOPs, bytes. */

@@ -339,9 +339,8 @@ export class Model<I extends string = string, O extends string = string> {
     batch: number;
     feeds: Map<Value, Checked | Resident>;
   } {
-    const all = inputs instanceof DeviceInputs ? inputs.tensors : inputs;
-    const given = Object.entries(all).filter(([, feed]) => feed !== undefined) as [string, Feed][];
-    return checkFeeds(this.graph, Object.fromEntries(given), this.batch, this.device);
+    const given = inputs instanceof DeviceInputs ? inputs.tensors : inputs;
+    return checkFeeds(this.graph, given, this.batch, this.device);
   }
 
   #seeds(from: Readonly<Record<string, Feed>>, batch: number): Map<Value, Checked> {

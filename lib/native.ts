@@ -159,11 +159,13 @@ export interface NativeResults {
   readonly milliseconds?: Float64Array;
 }
 
+/** What becomes of a run: null when it was cancelled. No promise where it was too short to be worth another thread. */
+export type NativeRun = NativeResults | Promise<NativeResults | null>;
+
 /** A prepared plan. */
 export interface NativePlan {
   readonly scratchBytes: number;
-  /** Gives null when the run was cancelled. */
-  run(outputs: readonly number[], profile: boolean, copies?: readonly NativeCopy[]): Promise<NativeResults | null>;
+  run(outputs: readonly number[], profile: boolean, copies?: readonly NativeCopy[]): NativeRun;
   /** Cancels the latest run between two of its steps. */
   cancel(): void;
   dispose(): void;
@@ -217,6 +219,19 @@ export async function prepare(spec: NativePlanSpec): Promise<NativePlan> {
     throw typed(error);
   });
   return plan;
+}
+
+/** The end of a run. Between any two the event loop turns, however short they are. @throws {CortadoError} */
+export async function ended(run: NativeRun): Promise<NativeResults | null> {
+  if (!(run instanceof Promise)) {
+    await new Promise((resolve) => setImmediate(resolve));
+    return run;
+  }
+  try {
+    return await run;
+  } catch (error) {
+    throw typed(error);
+  }
 }
 
 /** Turns an error that arrives from native code as a message and a code into its class, with the caller's stack. */

@@ -2,7 +2,7 @@ import type { Device } from './device.js';
 import { NotFiniteError } from './errors.js';
 import { PACE, RANDOM, seedName } from './forward.js';
 import type { Graph, Value } from './graph.js';
-import { lower, type Goal, type Lowered } from './lower.js';
+import { lower, type Goal } from './lower.js';
 import { allocate, prepare, type NativeMemory, type NativePlan } from './native.js';
 import { optimize, placeInArena, placeKept, type Layout, type Settings } from './passes/index.js';
 import { rootOf, type Program, type Ref, type Step } from './program.js';
@@ -18,7 +18,8 @@ export interface PlanSettings extends Omit<Settings, 'target'> {
 export class Plan {
   readonly program: Program;
   readonly layout: Layout;
-  readonly #lowered: Lowered;
+  /** Result tensors in the order of `fetch` then `gradients` of the goal. */
+  readonly results: readonly Ref[];
   readonly #inputs = new Map<string, number>();
   readonly #keptLayout: Layout;
   #native: NativePlan | undefined;
@@ -36,8 +37,9 @@ export class Plan {
     readonly settings: PlanSettings,
   ) {
     const { passes, precision, device } = settings;
-    this.#lowered = lower(graph, goal);
-    this.program = optimize(this.#lowered.program, { passes, precision, target: device.target }, goal.checkFinite);
+    const { program, fetched, gradients } = lower(graph, goal);
+    this.results = [...goal.fetch.map((v) => fetched.get(v)!), ...goal.gradients.map((v) => gradients.get(v)!)];
+    this.program = optimize(program, { passes, precision, target: device.target }, goal.checkFinite);
     const parameters = new Set(graph.parameters.map(({ name }) => name));
     this.#changes = this.program.steps.some(({ outputs }) =>
       outputs.some((ref) => ref?.place.kind === 'state' && parameters.has(ref.place.key)),
@@ -68,15 +70,18 @@ export class Plan {
     return this.inputOffset(seedName(value));
   }
 
-  /** Result tensors in the order of `fetch` then `gradients` of the goal. */
-  get results(): readonly Ref[] {
-    const { fetched, gradients } = this.#lowered;
-    return [...this.goal.fetch.map((v) => fetched.get(v)!), ...this.goal.gradients.map((v) => gradients.get(v)!)];
+  /** The plan on this arena, if it is prepared. */
+  on(arena: NativeMemory): NativePlan | undefined {
+    return this.#arena === arena ? this.#native : undefined;
   }
 
-  /** The plan prepared on this arena; again only when the arena has been replaced. @throws {CortadoError} */
-  async on(arena: NativeMemory, state: NativeMemory, stateLayout: StateLayout, threads: number): Promise<NativePlan> {
-    if (this.#native && this.#arena === arena) return this.#native;
+  /** Prepares it on this arena. @throws {CortadoError} */
+  async prepare(
+    arena: NativeMemory,
+    state: NativeMemory,
+    stateLayout: StateLayout,
+    threads: number,
+  ): Promise<NativePlan> {
     this.dispose();
     this.#arena = arena;
     const { steps, prologue, checks, results } = this.program;
@@ -145,8 +150,8 @@ export class Plan {
 
   /** @throws {NotFiniteError} naming the first step whose flag is raised */
   assertFinite(results: readonly Float32Array[]): void {
-    const flags = results.slice(this.results.length);
-    const bad = this.program.checks.find((_, i) => flags[i]![0] === 1);
+    const first = this.results.length;
+    const bad = this.program.checks.find((_, i) => results[first + i]![0] === 1);
     if (bad) throw new NotFiniteError(bad.label);
   }
 

@@ -5,8 +5,9 @@ import type { Graph, Value } from './graph.js';
 import type { Goal } from './lower.js';
 import {
   allocate,
+  ended,
   prepare,
-  typed,
+  rethrow,
   type NativeCopy,
   type NativeMemory,
   type NativePlan,
@@ -117,16 +118,9 @@ export class Runtime {
   /** The plan for a goal; planned once. @throws {DisposedError} or what lowering throws */
   plan(goal: Goal): Plan {
     this.#live();
-    const ids = (values: readonly Value[]): number[] => values.map((v) => this.#numbers.get(v)!);
-    const key = JSON.stringify([
-      goal.batch,
-      goal.phase,
-      ids(goal.fetch),
-      ids(goal.gradients),
-      ids(goal.seeds),
-      goal.update?.part,
-      goal.checkFinite ?? false,
-    ]);
+    const ids = (values: readonly Value[]): string => values.map((v) => this.#numbers.get(v)!).join();
+    const { batch, phase, update, checkFinite = false } = goal;
+    const key = `${batch} ${phase} ${update?.part} ${checkFinite} ${ids(goal.fetch)} ${ids(goal.gradients)} ${ids(goal.seeds)}`;
     let plan = this.#plans.get(key);
     if (!plan) this.#plans.set(key, (plan = new Plan(this.graph, goal, this.options)));
     return plan;
@@ -261,11 +255,12 @@ export class Runtime {
   ): Promise<NativeResults> {
     signal?.throwIfAborted();
     const arena = this.#arenaOf(plan.layout.bytes);
-    const native = await this.#prepared(plan, arena);
-    for (const name of this.#missing(plan, feeds))
-      throw new GraphError(`${this.graph.name}: expected input "${name}", which these results need`);
-    for (const [value, feed] of feeds) if ('data' in feed) await this.#stage(arena, plan.inputOffset(value.name), feed);
-    for (const [value, seed] of seeds ?? []) await this.#stage(arena, plan.seedOffset(value), seed);
+    const native = plan.on(arena) ?? (await this.#prepared(plan, arena));
+    this.#checkInputs(plan, feeds);
+    for (const [offset, feed] of staged(plan, feeds, seeds)) {
+      const later = stage(arena, offset, feed);
+      if (later) await later;
+    }
     this.#live();
     if (plan.randomOffset !== undefined) arena.write(plan.randomOffset, this.#randomState(), 0, 4);
     if (plan.paceOffset !== undefined) arena.write(plan.paceOffset, this.training!.pace(), 0, 3);
@@ -287,7 +282,7 @@ export class Runtime {
   /** The plan on this arena. Other threads may make it for a while, in which the model may be disposed. */
   async #prepared(plan: Plan, arena: NativeMemory): Promise<NativePlan> {
     try {
-      return await plan.on(arena, this.#stateMemory, this.#state, this.options.threads);
+      return await plan.prepare(arena, this.#stateMemory, this.#state, this.options.threads);
     } finally {
       if (this.#disposed) plan.dispose();
       this.#live();
@@ -298,14 +293,12 @@ export class Runtime {
     native: NativePlan,
     { outputs = [], profile = false, copies = [], signal }: Finish = {},
   ): Promise<NativeResults> {
-    const run = native.run(outputs, profile, copies);
+    const run = ended(rethrow(() => native.run(outputs, profile, copies)));
     const cancel = (): void => native.cancel();
     this.#cancel = cancel;
     signal?.addEventListener('abort', cancel, { once: true });
     try {
-      const results = await run.catch((error: unknown) => {
-        throw typed(error);
-      });
+      const results = await run;
       this.#live();
       if (results) return results;
       throw signal?.reason ?? new DisposedError(`${this.graph.name}: the run was cancelled`);
@@ -315,14 +308,11 @@ export class Runtime {
     }
   }
 
-  async #stage(arena: NativeMemory, offset: number | undefined, feed: Checked): Promise<void> {
-    if (offset !== undefined) await stage(arena, offset, feed);
-  }
-
-  #missing(plan: Plan, feeds: Call['feeds']): string[] {
-    return Object.entries(this.graph.inputs)
-      .filter(([name, value]) => !feeds.has(value) && plan.inputOffset(name) !== undefined)
-      .map(([name]) => name);
+  /** @throws {GraphError} for an input that the plan reads and that is not given */
+  #checkInputs(plan: Plan, feeds: Call['feeds']): void {
+    for (const [name, value] of Object.entries(this.graph.inputs))
+      if (!feeds.has(value) && plan.inputOffset(name) !== undefined)
+        throw new GraphError(`${this.graph.name}: expected input "${name}", which these results need`);
   }
 
   /** One arena serves every plan, since runs follow each other; it grows when a plan needs more. */
@@ -376,6 +366,17 @@ function timesOf(plan: Plan, { milliseconds }: NativeResults): StepTime[] {
     milliseconds: milliseconds![i]!,
     bytes: [...step.inputs, ...step.outputs].reduce((sum, ref) => sum + (ref ? sizeOf(ref) : 0), 0),
   }));
+}
+
+/** What is copied to the arena before a run, and where to. */
+function staged(plan: Plan, feeds: Call['feeds'], seeds: Call['seeds']): [number, Checked][] {
+  const all: [number, Checked][] = [];
+  const add = (offset: number | undefined, feed: Checked): void => {
+    if (offset !== undefined) all.push([offset, feed]);
+  };
+  for (const [{ name }, feed] of feeds) if ('data' in feed) add(plan.inputOffset(name), feed);
+  for (const [value, seed] of seeds ?? []) add(plan.seedOffset(value), seed);
+  return all;
 }
 
 /** What brings inputs that lie on the device to their places in the arena. @throws {DisposedError} */

@@ -1,5 +1,5 @@
 import { UsageError } from './errors.js';
-import { prepare, type NativeCopy, type NativePlan, type NativePlanSpec, type NativeResults } from './native.js';
+import { ended, prepare, type NativeCopy, type NativePlan, type NativePlanSpec, type NativeResults } from './native.js';
 import type { Script } from './program.js';
 
 type NativeStep = NativePlanSpec['steps'][number];
@@ -88,7 +88,7 @@ class SegmentedPlan implements NativePlan {
     if (this.#cancelled) return null;
     this.#running = native;
     try {
-      return await native.run(...run);
+      return await ended(native.run(...run));
     } finally {
       this.#running = undefined;
     }

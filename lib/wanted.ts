@@ -19,9 +19,18 @@ export function ancestors(values: readonly Value[]): ReadonlySet<Value> {
   return seen;
 }
 
+/** Inputs that values depend on: every run asks. */
+const known = new WeakMap<Value, readonly Value[]>();
+
+function inputsOf(value: Value): readonly Value[] {
+  let inputs = known.get(value);
+  if (!inputs) known.set(value, (inputs = [...ancestors([value])].filter(({ source }) => source === 'input')));
+  return inputs;
+}
+
 /** The first input that a value depends on and that was not given. */
 function missing(value: Value, feeds: ReadonlyMap<Value, unknown>): string | undefined {
-  return [...ancestors([value])].find((v) => v.source === 'input' && !feeds.has(v))?.name;
+  return inputsOf(value).find((input) => !feeds.has(input))?.name;
 }
 
 /** The losses times their weights, added up; `results` begins with the losses. */

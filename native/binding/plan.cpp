@@ -271,18 +271,17 @@ Napi::Value PlanObject::run(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return guard(env, [&]() -> Napi::Value {
     if (!plan_) fail("DISPOSED", "run: expected a prepared, live plan");
-    auto call = std::make_shared<Call>(env);
-    Job& job = *call->job;
-    job.plan = plan_;
-    job.outputs = list_of<int>(info[0], index_of);
-    for (const int index : job.outputs)
+    auto job = std::make_shared<Job>();
+    job->plan = plan_;
+    job->outputs = list_of<int>(info[0], index_of);
+    for (const int index : job->outputs)
       if (index < 0 || index >= plan_->tensors()) fail("INTERNAL", "run: no tensor %d", index);
-    job.profile = info[1].ToBoolean();
+    job->profile = info[1].ToBoolean();
     if (!info[2].IsUndefined())
-      job.copies = list_of<Copy>(info[2], [this](const Napi::Value& copy) { return parse_copy(copy, device_); });
-    env.GetInstanceData<Runs>()->start(call, device_);
-    job_ = call->job;
-    return call->deferred.Promise();
+      job->copies = list_of<Copy>(info[2], [this](const Napi::Value& copy) { return parse_copy(copy, device_); });
+    if (device_->run_here(*job)) return answer_of(env, *job);
+    job_ = job;
+    return env.GetInstanceData<Runs>()->start(std::move(job), device_);
   });
 }
 

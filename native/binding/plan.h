@@ -10,10 +10,10 @@
 namespace cortado::binding {
 
 /// new Plan({ memories, tensors, steps, threads, commit?, guards? }) · prepare() → promise · run(outputs, profile,
-/// copies?) → promise · cancel() · scratchBytes · dispose(). What the constructor has read, prepare() prepares, once,
-/// on a thread of Node's pool; only then are there runs, each of which makes its copies first. Their promise gives
-/// { results: Float32Array[], milliseconds?: Float64Array }, or null when the run was cancelled; cancel() means the
-/// latest run.
+/// copies?) → answer or its promise · cancel() · scratchBytes · dispose(). What the constructor has read, prepare()
+/// prepares, once, on a thread of Node's pool; only then are there runs, each of which makes its copies first. Their
+/// answer is { results: Float32Array[], milliseconds?: Float64Array }, or null when the run was cancelled; it is no
+/// promise where the device has run it at once. cancel() means the latest run.
 class PlanObject : public Napi::ObjectWrap<PlanObject> {
  public:
   static Napi::Function define(Napi::Env env);

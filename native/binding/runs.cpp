@@ -29,18 +29,28 @@ Napi::Value to_array(Napi::Env env, Result& result) {
 
 }  // namespace
 
-void Call::settle(Napi::Env env) {
-  if (job->error) return deferred.Reject(make_error(env, job->error->code, job->error->message).Value());
-  if (!job->finished) return deferred.Resolve(env.Null());
-  std::vector<Result>& results = job->results;
+Napi::Value answer_of(Napi::Env env, Job& job) {
+  if (job.error) throw make_error(env, job.error->code, job.error->message);
+  if (!job.finished) return env.Null();
+  std::vector<Result>& results = job.results;
   Napi::Object answer = Napi::Object::New(env);
   Napi::Array arrays = Napi::Array::New(env, results.size());
   for (size_t i = 0; i < results.size(); ++i) arrays.Set(static_cast<uint32_t>(i), to_array(env, results[i]));
   answer.Set("results", arrays);
-  if (job->profile) {
-    Napi::Float64Array times = Napi::Float64Array::New(env, job->milliseconds.size());
-    std::copy(job->milliseconds.begin(), job->milliseconds.end(), times.Data());
+  if (job.profile) {
+    Napi::Float64Array times = Napi::Float64Array::New(env, job.milliseconds.size());
+    std::copy(job.milliseconds.begin(), job.milliseconds.end(), times.Data());
     answer.Set("milliseconds", times);
+  }
+  return answer;
+}
+
+void Call::settle(Napi::Env env) {
+  Napi::Value answer;
+  try {
+    answer = answer_of(env, *job);
+  } catch (const Napi::Error& error) {
+    return deferred.Reject(error.Value());
   }
   deferred.Resolve(answer);
 }
@@ -70,7 +80,8 @@ void Runs::close(void* self) {
   napi_release_threadsafe_function(runs.arrivals_, napi_tsfn_abort);
 }
 
-void Runs::start(std::shared_ptr<Call> call, std::shared_ptr<Device> device) {
+Napi::Promise Runs::start(std::shared_ptr<Job> job, const std::shared_ptr<Device>& device) {
+  const auto call = std::make_shared<Call>(job, Napi::Promise::Deferred::New(env_));
   {
     const std::lock_guard lock(mutex_);
     if (closed_) fail("DISPOSED", "run: this environment is ending");
@@ -78,9 +89,9 @@ void Runs::start(std::shared_ptr<Call> call, std::shared_ptr<Device> device) {
   }
   devices_.insert(device);
   if (unsettled_++ == 0) napi_ref_threadsafe_function(env_, arrivals_);
-  const std::shared_ptr<Job> job = call->job;
   job->done = [this, call = std::weak_ptr(call)] { finished(call.lock()); };
-  device->submit(job);
+  device->submit(std::move(job));
+  return call->deferred.Promise();
 }
 
 /// On a thread of the device's.

@@ -11,12 +11,15 @@
 
 namespace cortado::binding {
 
+/// What JavaScript is given of a run that has come to its end: null when it was cancelled. Throws Napi::Error for what
+/// went wrong.
+Napi::Value answer_of(Napi::Env env, Job& job);
+
 /// A run and the promise of its answer.
 struct Call {
-  std::shared_ptr<Job> job = std::make_shared<Job>();
+  std::shared_ptr<Job> job;
   Napi::Promise::Deferred deferred;
 
-  explicit Call(Napi::Env env) : deferred(env) {}
   void settle(Napi::Env env);
 };
 
@@ -26,7 +29,8 @@ class Runs {
  public:
   explicit Runs(Napi::Env env);
   ~Runs();
-  void start(std::shared_ptr<Call> call, std::shared_ptr<Device> device);
+  /// Has the device run a job. Gives the promise of its answer.
+  Napi::Promise start(std::shared_ptr<Job> job, const std::shared_ptr<Device>& device);
 
  private:
   static void arrive(napi_env env, napi_value, void* self, void* data);

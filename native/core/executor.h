@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -22,10 +23,12 @@ class Executor {
 
  private:
   void serve();
+  void await_call() const;
 
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<std::function<void()>> jobs_;
+  std::atomic<bool> called_ = false;  // something is in jobs_, or stop_ is set
   bool stop_ = false;
   std::thread thread_;
 };

@@ -9,8 +9,15 @@
 
 namespace cortado {
 
+namespace {
+/// Bytes from which it is worth asking the system for what it has: that reads three files, which takes longer than a
+/// small net's run.
+constexpr size_t kWorthAsking = size_t{1} << 20;
+}  // namespace
+
 Result Result::room(size_t count) {
-  if (count * sizeof(float) > available_memory())
+  const size_t bytes = count * sizeof(float);
+  if (bytes >= kWorthAsking && bytes > available_memory())
     fail("OUT_OF_MEMORY", "run: no memory for a result of %zu numbers", count);
   return {std::make_unique_for_overwrite<float[]>(count), count};
 }

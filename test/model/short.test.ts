@@ -1,0 +1,74 @@
+/** Runs that take less than handing them over: they keep the promises of all others. */
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { compile, type Model } from '../../lib/index.js';
+import { noise, slow, tiny } from '../support/nets.js';
+
+/** Enough for the device to know how long they take. */
+const WARM_UP = 50;
+
+describe('runs that are short', () => {
+  const data = noise([1, 3, 8, 8], 4);
+  let model: Model;
+
+  before(async () => {
+    model = await compile(tiny(), { batch: 1, threads: 1 });
+    for (let i = 0; i < WARM_UP; i++) await model.forward({ data });
+  });
+  after(() => model.dispose());
+
+  it('let the event loop turn between them', async () => {
+    let turns = 0;
+    const count = (): void => {
+      turns++;
+      next = setImmediate(count);
+    };
+    let next = setImmediate(count);
+    const runs = 200;
+    for (let i = 0; i < runs; i++) await model.forward({ data });
+    clearImmediate(next);
+    assert.ok(turns >= runs / 2, `${turns} turns in ${runs} runs`);
+  });
+
+  it('wait for those of other models that were called before', async () => {
+    using long = await compile(slow(), { batch: 1 });
+    const picture = noise([1, 64, 56, 56]);
+    await long.forward({ data: picture }); // plans are prepared beside other runs
+    const order: string[] = [];
+    const first = long.forward({ data: picture }).then(() => order.push('long'));
+    await sleep(1); // its inputs are copied first
+    await Promise.all([first, model.forward({ data }).then(() => order.push('short'))]);
+    assert.deepEqual(order, ['long', 'short']);
+  });
+
+  it('give the same bits wherever they are made', async () => {
+    // The first run of a model is on the device's thread, since nobody knows yet how long it takes.
+    const seen = new Set<string>();
+    using fresh = await compile(tiny(), { batch: 1, threads: 1 });
+    for (const net of [model, fresh])
+      for (let i = 0; i < 3; i++) seen.add(String((await net.forward({ data })).prob.data));
+    assert.equal(seen.size, 1);
+  });
+
+  // What the system says of its memory takes longer to read than a small net to run.
+  it('read no files', async function () {
+    const counters = '/proc/self/io';
+    if (!existsSync(counters)) this.skip();
+    const bytesRead = (): number => Number(/rchar: (\d+)/.exec(readFileSync(counters, 'utf8'))![1]);
+    const runs = 200;
+    const before = bytesRead();
+    for (let i = 0; i < runs; i++) await model.forward({ data });
+    const bytes = (bytesRead() - before) / runs;
+    assert.ok(bytes < 100, `${bytes} bytes a run`);
+  });
+
+  it('are cancelled before they begin, and not when they have ended', async () => {
+    await assert.rejects(model.forward({ data }, { signal: AbortSignal.abort() }), { name: 'AbortError' });
+    const controller = new AbortController();
+    const run = model.forward({ data }, { signal: controller.signal });
+    await run;
+    controller.abort();
+    assert.equal((await run).prob!.data.length, 5);
+  });
+});
