@@ -11,6 +11,7 @@
 #include "../core/error.h"
 #include "../core/executor.h"
 #include "../core/job.h"
+#include "landing.h"
 #include "pictures.h"
 #include "pool.h"
 #include "recording.h"
@@ -74,34 +75,6 @@ void convert(const uint8_t* from, const Tensor& tensor, float* to) {
   }
 }
 
-/// Pinned blocks for results, kept from run to run: to allocate one stops the whole GPU.
-class PinnedPool {
- public:
-  Pinned take(size_t bytes) {
-    {
-      const std::lock_guard lock(mutex_);
-      for (Pinned& block : spare_) {
-        if (block.bytes() < bytes) continue;
-        std::swap(block, spare_.back());
-        Pinned taken = std::move(spare_.back());
-        spare_.pop_back();
-        return taken;
-      }
-    }
-    return Pinned(std::max(bytes, kLeast));
-  }
-  void give(Pinned block) {
-    const std::lock_guard lock(mutex_);
-    if (spare_.size() == kMost) spare_.erase(spare_.begin());
-    spare_.push_back(std::move(block));
-  }
-
- private:
-  static constexpr size_t kLeast = 1 << 16, kMost = 4;
-  std::mutex mutex_;
-  std::vector<Pinned> spare_;
-};
-
 /// What tells a GPU from others of another make.
 std::string name_of(int index) {
   cudaDeviceProp properties{};
@@ -112,12 +85,11 @@ std::string name_of(int index) {
 /// A job on its way through the GPU.
 struct Flight {
   std::shared_ptr<Job> job;
-  Pinned results;
-  std::vector<OwnedEvent> marks;  // before the first step and after each, for profiles
+  std::optional<Landing> landing;  // of a job that was put on the stream
+  std::vector<OwnedEvent> marks;   // before the first step and after each, for profiles
 };
 
-/// One GPU. Runs are put on its stream by one thread and finished by another; neither waits for the GPU, which calls
-/// back when a run is through.
+/// One GPU. Runs are put on its stream by one thread, which does not wait for them, and handed back by another.
 class CudaDevice final : public Device {
  public:
   CudaDevice(int index, const OpenOptions& options) : index_(index), vendor_(index, name_of(index), options) {
@@ -150,25 +122,11 @@ class CudaDevice final : public Device {
         const Using use(index_);
         start(*flight);
       });
-      const bool flies = job->finished && !job->error;
-      if (flies && cudaStreamAddCallback(stream_, landed, new Landing{this, flight}, 0) == cudaSuccess) return;
-      end(*flight, cudaSuccess);
+      finisher_.push([this, flight] { end(*flight); });
     });
   }
 
  private:
-  struct Landing {
-    CudaDevice* device;
-    std::shared_ptr<Flight> flight;
-  };
-
-  /// On a thread of CUDA's, which must neither wait nor call CUDA.
-  static void CUDART_CB landed(cudaStream_t, cudaError_t status, void* data) {
-    const std::unique_ptr<Landing> landing(static_cast<Landing*>(data));
-    landing->device->finisher_.push(
-        [device = landing->device, flight = std::move(landing->flight), status] { device->end(*flight, status); });
-  }
-
   /// Puts a job's work on the stream.
   void start(Flight& flight) {
     Job& job = *flight.job;
@@ -191,32 +149,32 @@ class CudaDevice final : public Device {
     } else {
       recording.replay(stream_);
     }
-    copy_results(flight, plan);
+    size_t bytes = 0;
+    for (const int index : job.outputs) bytes += bytes_of(plan.tensor(index));
+    flight.landing = landings_.take(bytes);
+    copy_results(*flight.landing, job);
+    flight.landing->mark(stream_);
     job.finished = true;
   }
 
-  void copy_results(Flight& flight, const Plan& plan) {
-    size_t bytes = 0;
-    for (const int index : flight.job->outputs) bytes += bytes_of(plan.tensor(index));
-    if (bytes == 0) return;
-    flight.results = results_.take(bytes);
+  void copy_results(const Landing& landing, const Job& job) {
     std::vector<ResultCopy> copies;
-    uint8_t* to = flight.results.data();
-    for (const int index : flight.job->outputs) {
-      const Tensor& tensor = plan.tensor(index);
+    uint8_t* to = landing.results();
+    for (const int index : job.outputs) {
+      const Tensor& tensor = job.plan->tensor(index);
       copies.push_back({tensor.data, to, bytes_of(tensor)});
       to += bytes_of(tensor);
     }
     cuda::copy_results(copies, stream_);
   }
 
-  /// Hands a job back.
-  void end(Flight& flight, cudaError_t status) {
+  /// Waits for a job's work, and hands it back.
+  void end(Flight& flight) {
     Job& job = *flight.job;
     job.attempt([&] {
       const Using use(index_);
       if (!job.finished || job.error) return;
-      check(status, "run");
+      flight.landing->wait();
       const Plan& plan = *job.plan;
       const bool committed = plan.commit() < static_cast<int>(plan.steps().size());
       // A run that changes nothing may be dropped at any time.
@@ -224,7 +182,7 @@ class CudaDevice final : public Device {
         job.finished = false;
         return;
       }
-      const uint8_t* from = flight.results.data();
+      const uint8_t* from = flight.landing->results();
       for (const int index : job.outputs) {
         const Tensor& tensor = plan.tensor(index);
         job.results.push_back(Result::room(static_cast<size_t>(tensor.size())));
@@ -237,7 +195,8 @@ class CudaDevice final : public Device {
         job.milliseconds.push_back(static_cast<double>(milliseconds));
       }
     });
-    if (flight.results.data()) results_.give(std::move(flight.results));
+    // The GPU may still write where a run that failed was to arrive.
+    if (flight.landing && !job.error) landings_.give(*std::move(flight.landing));
     flight.marks.clear();
     job.release();
     job.done();
@@ -248,7 +207,7 @@ class CudaDevice final : public Device {
   Vendor vendor_;
   std::optional<Staging> staging_;
   OwnedStream stream_;
-  PinnedPool results_;
+  Landings landings_;
   Executor finisher_, starter_;  // last: their threads use the others; the starter ends first
 };
 

@@ -1,6 +1,7 @@
 #include "staging.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace cortado::cuda {
 
@@ -27,7 +28,7 @@ void Staging::write(uint8_t* to, size_t bytes, const Fill& fill) {
   const std::lock_guard lock(filling_);
   const Buffer& buffer = filled(bytes, fill);
   copy(buffer, to, bytes);
-  check(cudaEventRecord(buffer.copied, stream_), "cudaEventRecord");
+  written(buffer);
 }
 
 void Staging::write_packed(size_t bytes, const Fill& fill, const Unpack& unpack) {
@@ -36,13 +37,22 @@ void Staging::write_packed(size_t bytes, const Fill& fill, const Unpack& unpack)
   grow(buffer.packed, bytes);
   copy(buffer, buffer.packed.data(), bytes);
   unpack(buffer.packed.data(), stream_);
-  check(cudaEventRecord(buffer.copied, stream_), "cudaEventRecord");
+  written(buffer);
 }
 
 void Staging::wait_on(cudaStream_t stream) {
   const std::lock_guard lock(marking_);
+  if (!std::exchange(news_, false)) return;
   check(cudaEventRecord(all_, stream_), "cudaEventRecord");
   check(cudaStreamWaitEvent(stream, all_, 0), "cudaStreamWaitEvent");
+}
+
+void Staging::written(const Buffer& buffer) {
+  {
+    const std::lock_guard lock(marking_);
+    news_ = true;
+  }
+  check(cudaEventRecord(buffer.copied, stream_), "cudaEventRecord");
 }
 
 Staging::Buffer& Staging::filled(size_t bytes, const Fill& fill) {

@@ -23,7 +23,7 @@ class Staging {
   void write(uint8_t* to, size_t bytes, const Fill& fill);
   /// Has `fill` write `bytes` bytes, and `unpack` start what makes of them, on the GPU, what is wanted.
   void write_packed(size_t bytes, const Fill& fill, const Unpack& unpack);
-  /// What `stream` is given from now on waits for all that was written before.
+  /// What `stream`, the device's only other, is given from now on waits for all that was written before.
   void wait_on(cudaStream_t stream);
 
  private:
@@ -35,6 +35,7 @@ class Staging {
   /// A buffer of at least that many bytes, filled.
   Buffer& filled(size_t bytes, const Fill& fill);
   void copy(const Buffer& buffer, uint8_t* to, size_t bytes);
+  void written(const Buffer& buffer);
 
   static constexpr int kBuffers = 4;
 
@@ -44,6 +45,7 @@ class Staging {
   Buffer buffers_[kBuffers];
   int next_ = 0;
   OwnedEvent all_;
+  bool news_ = false;  // since a stream last waited
 };
 
 }  // namespace cortado::cuda

@@ -251,9 +251,6 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
     now = std::max(now, event->when);
   });
 }
-cudaError_t cudaStreamAddCallback(cudaStream_t stream, cudaStreamCallback_t callback, void* data, unsigned) {
-  return stream->put([=] { callback(stream, cudaSuccess, data); });
-}
 
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
   stream->capture = std::make_unique<Graph>();
@@ -287,6 +284,10 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   }
   event->wait(number);
   return cudaSuccess;
+}
+cudaError_t cudaEventQuery(cudaEvent_t event) {
+  const std::lock_guard lock(event->mutex);
+  return event->reached == event->recorded ? cudaSuccess : cudaErrorNotReady;
 }
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t first, cudaEvent_t last) {
   *milliseconds = static_cast<float>((last->when - first->when) * 1e-6);
