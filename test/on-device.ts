@@ -23,7 +23,7 @@ const elsewhere = [
   'ops/{conv2d-bf16,conv2d-rows,conv2d-winograd,conv2d-winograd-shallow,dense-bf16,dense-int8,lrn-pool}',
 ];
 /** Minutes of a simulated GPU for kernels that the smaller nets bring it too. */
-const large = ['model/squeezenet'];
+const large = ['model/{short,squeezenet,trained}'];
 /** Asks cuDNN about GPUs that it is told of, which takes none. */
 const described = ['cuda/engines'];
 const ignore = [...elsewhere, ...(device === 'cuda-sim' ? large : described)].map(fileOf);
