@@ -53,9 +53,9 @@
         'NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS',
       ],
       'conditions': [
-        ['sanitize=="none"', {'sources': ['native/cpu/isa/portable.cpp']}],
+        ['sanitize=="none"', {'sources': ['native/cpu/isa/portable.cpp', 'native/cpu/isa/portable_products.cpp']}],
         ['target_arch=="x64" and sanitize=="none"', {'dependencies': ['isa_avx512bf16', 'isa_avx512', 'isa_avx2']}],
-        ['target_arch=="arm64" and sanitize=="none"', {'sources': ['native/cpu/isa/neon.cpp']}],
+        ['target_arch=="arm64" and sanitize=="none"', {'sources': ['native/cpu/isa/neon.cpp', 'native/cpu/isa/neon_products.cpp']}],
         ['OS=="linux"', {'ldflags': ['-Wl,--gc-sections', '-Wl,--exclude-libs,ALL'], 'libraries': ['-ldl']}],
         ['OS=="linux" and sanitize=="none"', {'ldflags': ['-Wl,-s']}],
         ['sanitize!="none"', {
@@ -70,7 +70,7 @@
         {
           'target_name': 'isa_avx512bf16',
           'type': 'static_library',
-          'sources': ['native/cpu/isa/avx512bf16.cpp'],
+          'sources': ['native/cpu/isa/avx512bf16_products.cpp'],
           'cflags_cc': [
             '-mavx512f', '-mavx512vl', '-mavx512dq', '-mavx512bw', '-mfma', '-mavx512bf16', '-mavx512vnni',
           ],
@@ -84,7 +84,7 @@
         {
           'target_name': 'isa_avx512',
           'type': 'static_library',
-          'sources': ['native/cpu/isa/avx512.cpp'],
+          'sources': ['native/cpu/isa/avx512.cpp', 'native/cpu/isa/avx512_products.cpp'],
           'cflags_cc': ['-mavx512f', '-mavx512vl', '-mavx512dq', '-mavx512bw', '-mfma'],
           'xcode_settings': {'OTHER_CPLUSPLUSFLAGS': ['-mavx512f', '-mavx512vl', '-mavx512dq', '-mavx512bw', '-mfma']},
           'msvs_settings': {'VCCLCompilerTool': {'AdditionalOptions': ['/arch:AVX512']}},
@@ -92,7 +92,7 @@
         {
           'target_name': 'isa_avx2',
           'type': 'static_library',
-          'sources': ['native/cpu/isa/avx2.cpp'],
+          'sources': ['native/cpu/isa/avx2.cpp', 'native/cpu/isa/avx2_products.cpp'],
           'cflags_cc': ['-mavx2', '-mfma'],
           'xcode_settings': {'OTHER_CPLUSPLUSFLAGS': ['-mavx2', '-mfma']},
           'msvs_settings': {'VCCLCompilerTool': {'AdditionalOptions': ['/arch:AVX2']}},
@@ -105,7 +105,7 @@
         {
           'target_name': 'isa_own',
           'type': 'static_library',
-          'sources': ['native/cpu/isa/own.cpp'],
+          'sources': ['native/cpu/isa/own.cpp', 'native/cpu/isa/own_products.cpp'],
           'cflags_cc': ['-march=native'],
         },
       ],

@@ -1,11 +1,11 @@
-// How a file in isa/ defines its table.
+// How a file in isa/ defines a table.
 #pragma once
 
 #include "../core/kernel.h"
 
 #define CORTADO_ENTRY(name, Type) make_kernel<Type, Run>(#name),
-#define CORTADO_DEFINE_TABLE(entries) \
-  extern const Kernel kTable[];       \
-  extern const int kTableSize;        \
-  const Kernel kTable[] = {entries};  \
-  const int kTableSize = sizeof(kTable) / sizeof(Kernel);
+#define CORTADO_DEFINE_TABLE(table, entries) \
+  extern const Kernel table[];               \
+  extern const int table##Size;              \
+  const Kernel table[] = {entries};          \
+  const int table##Size = sizeof(table) / sizeof(Kernel);

@@ -13,12 +13,15 @@
 #include "../core/error.h"
 #include "../core/team.h"
 
-// What each file of isa/ defines.
-#define CORTADO_DECLARE_ISA(isa) \
-  namespace cortado::isa {       \
-  extern const Kernel kTable[];  \
-  extern const int kTableSize;   \
+// What the files of isa/ define.
+#define CORTADO_DECLARE_TABLE(isa, table) \
+  namespace cortado::isa {                \
+  extern const Kernel table[];            \
+  extern const int table##Size;           \
   }
+#define CORTADO_DECLARE_ISA(isa)     \
+  CORTADO_DECLARE_TABLE(isa, kTable) \
+  CORTADO_DECLARE_TABLE(isa, kProducts)
 #if defined(CORTADO_OWN_ISA)  // of the compiling machine, in a sanitized build
 CORTADO_DECLARE_ISA(own)
 #else
@@ -26,7 +29,7 @@ CORTADO_DECLARE_ISA(portable)
 #if defined(__x86_64__)
 CORTADO_DECLARE_ISA(avx2)
 CORTADO_DECLARE_ISA(avx512)
-CORTADO_DECLARE_ISA(avx512bf16)
+CORTADO_DECLARE_TABLE(avx512bf16, kProducts)
 #elif defined(__aarch64__)
 CORTADO_DECLARE_ISA(neon)
 #endif
@@ -41,11 +44,13 @@ struct Isa {
   KernelTable table;
 };
 
+#define CORTADO_TABLE_OF(isa) KernelTable(isa::kTable, isa::kTableSize, KernelTable(isa::kProducts, isa::kProductsSize))
+
 /// Widest first.
 std::vector<Isa> available() {
   std::vector<Isa> found;
 #if defined(CORTADO_OWN_ISA)
-  found.push_back({"own", {own::kTable, own::kTableSize}});
+  found.push_back({"own", CORTADO_TABLE_OF(own)});
 #else
 #if defined(__x86_64__)
   __builtin_cpu_init();
@@ -53,14 +58,14 @@ std::vector<Isa> available() {
   const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
                       __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq");
   const bool bf16 = avx512 && __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vnni");
-  const KernelTable avx512_table(avx512::kTable, avx512::kTableSize);
-  if (bf16) found.push_back({"avx512bf16", {avx512bf16::kTable, avx512bf16::kTableSize, avx512_table}});
-  if (avx512) found.push_back({"avx512", avx512_table});
-  if (avx2) found.push_back({"avx2", {avx2::kTable, avx2::kTableSize}});
+  if (bf16)
+    found.push_back({"avx512bf16", {avx512bf16::kProducts, avx512bf16::kProductsSize, CORTADO_TABLE_OF(avx512)}});
+  if (avx512) found.push_back({"avx512", CORTADO_TABLE_OF(avx512)});
+  if (avx2) found.push_back({"avx2", CORTADO_TABLE_OF(avx2)});
 #elif defined(__aarch64__)
-  found.push_back({"neon", {neon::kTable, neon::kTableSize}});
+  found.push_back({"neon", CORTADO_TABLE_OF(neon)});
 #endif
-  found.push_back({"portable", {portable::kTable, portable::kTableSize}});
+  found.push_back({"portable", CORTADO_TABLE_OF(portable)});
 #endif
   return found;
 }

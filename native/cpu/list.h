@@ -1,7 +1,7 @@
 #pragma once
 
-/// Kernels that only the CPU has: X(kernel name, type). No op asks for them; passes put them in place of others (see
-/// lib/passes/target.ts).
+/// Kernels of products that only the CPU has: X(kernel name, type). No op asks for them; passes put them in place of
+/// others (see lib/passes/target.ts).
 #define CORTADO_CPU_KERNELS(X)                                 \
   CORTADO_NARROW_KERNELS(X)                                    \
   X(conv2d_filters, Conv2dFilters)                             \

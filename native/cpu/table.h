@@ -1,5 +1,5 @@
 // Included once by files in isa/, which set CORTADO_ISA (a namespace) and their compiler flags: the same kernels,
-// compiled for one instruction set.
+// compiled for one instruction set. Convolutions and inner products are in files of their own (products.h).
 #pragma once
 
 #include "../kernels/activations.h"
@@ -8,23 +8,11 @@
 #include "accuracy.h"
 #include "batch_norm.h"
 #include "contrastive_loss.h"
-#include "conv2d.h"
-#include "conv2d_bf16.h"
-#include "conv2d_rows.h"
-#include "conv2d_rows_wgrad.h"
-#include "conv2d_winograd.h"
-#include "conv2d_winograd_shallow.h"
-#include "conv2d_winograd_shallow_wgrad.h"
-#include "deconv2d.h"
 #include "define_table.h"
-#include "dense.h"
-#include "dense_bf16.h"
-#include "dense_int8.h"
 #include "dropout.h"
 #include "elementwise.h"
 #include "eltwise.h"
 #include "fill.h"
-#include "list.h"
 #include "lrn.h"
 #include "lrn_pool.h"
 #include "lrn_within.h"
@@ -43,7 +31,5 @@
 #include "take_rows.h"
 
 namespace cortado::CORTADO_ISA {
-
-CORTADO_DEFINE_TABLE(CORTADO_KERNELS(CORTADO_ENTRY) CORTADO_CPU_KERNELS(CORTADO_ENTRY))
-
-}  // namespace cortado::CORTADO_ISA
+CORTADO_DEFINE_TABLE(kTable, CORTADO_OTHER_KERNELS(CORTADO_ENTRY))
+}

@@ -147,9 +147,15 @@
   X(contrastiveLoss, ContrastiveLoss)                          \
   X(contrastiveLoss_grad, ContrastiveLossGrad)
 
-#define CORTADO_KERNELS(X)       \
-  CORTADO_CONVOLUTION_KERNELS(X) \
-  CORTADO_DENSE_KERNELS(X)       \
+#define CORTADO_KERNELS(X)   \
+  CORTADO_PRODUCT_KERNELS(X) \
+  CORTADO_OTHER_KERNELS(X)
+
+#define CORTADO_PRODUCT_KERNELS(X) \
+  CORTADO_CONVOLUTION_KERNELS(X)   \
+  CORTADO_DENSE_KERNELS(X)
+
+#define CORTADO_OTHER_KERNELS(X) \
   CORTADO_FILL_KERNELS(X)        \
   CORTADO_SOLVER_KERNELS(X)      \
   CORTADO_ELTWISE_KERNELS(X)     \

@@ -20,7 +20,7 @@ import {
   type Model,
   type Tensor,
 } from '../../lib/index.js';
-import { labels, noise, slow, tiny } from '../support/nets.js';
+import { labels, noise, slow, SLOW_IMAGE, tiny } from '../support/nets.js';
 
 /** What TypeScript would not let a caller write, but JavaScript would. */
 const loose = (value: unknown): Feed => value as Feed;
@@ -243,7 +243,7 @@ describe('a batch too large for memory', () => {
 });
 
 describe('dispose', () => {
-  const data = noise([4, 64, 56, 56]);
+  const data = noise([4, ...SLOW_IMAGE]);
   const net = slow();
 
   it('rejects runs on their way and waiting, and later calls', async () => {

@@ -1,7 +1,7 @@
 /** Memory: a thousand rounds leave nothing behind, the numbers told are true, and forgotten models are freed. */
 import assert from 'node:assert/strict';
 import { alexnet, compile, sgd } from '../../lib/index.js';
-import { labels, noise, slow, tiny } from '../support/nets.js';
+import { labels, noise, slow, SLOW_IMAGE, tiny } from '../support/nets.js';
 import { sanitized } from '../support/sanitizer.js';
 import { compiled, script } from '../support/scripts.js';
 
@@ -110,7 +110,7 @@ describe('memory', function () {
 
   it('does not grow after the first run', async () => {
     await using model = await compile(slow(), { batch: 2 });
-    const data = noise([2, 64, 56, 56]);
+    const data = noise([2, ...SLOW_IMAGE]);
     await model.forward({ data });
     const first = model.memoryUsage();
     for (let i = 0; i < 3; i++) await model.forward({ data });
@@ -119,7 +119,7 @@ describe('memory', function () {
 
   it('is reused: two buffers are enough for a chain of layers', async () => {
     await using model = await compile(slow(), { batch: 1 });
-    await model.forward({ data: noise([1, 64, 56, 56]) });
+    await model.forward({ data: noise([1, ...SLOW_IMAGE]) });
     const blob = 4 * 64 * 56 * 56;
     assert.ok(model.memoryUsage().work <= 3 * blob + 4096, `${model.memoryUsage().work / blob} blobs`);
   });

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { compile, type Model } from '../../lib/index.js';
-import { noise, slow, tiny } from '../support/nets.js';
+import { noise, slow, SLOW_IMAGE, tiny } from '../support/nets.js';
 
 /** Enough for the device to know how long they take. */
 const WARM_UP = 50;
@@ -33,7 +33,7 @@ describe('runs that are short', () => {
 
   it('wait for those of other models that were called before', async () => {
     using long = await compile(slow(), { batch: 1 });
-    const picture = noise([1, 64, 56, 56]);
+    const picture = noise([1, ...SLOW_IMAGE]);
     await long.forward({ data: picture }); // plans are prepared beside other runs
     const order: string[] = [];
     const first = long.forward({ data: picture }).then(() => order.push('long'));

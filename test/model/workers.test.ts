@@ -4,21 +4,24 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { compile } from '../../lib/index.js';
-import { noise, slow, tiny } from '../support/nets.js';
+import { noise, slow, SLOW_IMAGE, tiny } from '../support/nets.js';
+import { sanitized } from '../support/sanitizer.js';
 import { compiled, script } from '../support/scripts.js';
+
+const SIDE = sanitized ? 28 : 56;
 
 /** A net whose run takes a good part of a second, run over and over. */
 const BUSY = `
   const { compile, conv2d, graph, input, relu } = require('cortado');
   const { parentPort, workerData } = require('node:worker_threads');
-  const net = graph({ data: input([32, 56, 56]) }, ({ data }) => {
+  const net = graph({ data: input([32, ${SIDE}, ${SIDE}]) }, ({ data }) => {
     let x = data;
     for (let i = 0; i < 8; i++) x = relu(conv2d(x, { name: 'conv' + i, filters: 32, kernel: 3, pad: 1 }));
     return { out: x };
   });
   const go = async () => {
     const model = await compile(net, { batch: 8, seed: 5 });
-    const data = Float32Array.from({ length: 8 * 32 * 56 * 56 }, (_, i) => Math.sin(i));
+    const data = Float32Array.from({ length: 8 * 32 * ${SIDE} * ${SIDE} }, (_, i) => Math.sin(i));
     for (let i = 0; i < (workerData?.runs ?? 1); i++) {
       const run = model.forward({ data });
       parentPort?.postMessage('running');
@@ -43,7 +46,7 @@ describe('worker threads', function () {
 
   it('share the machine with each other and the main thread', async () => {
     await using model = await compile(slow(), { batch: 2 });
-    const data = noise([2, 64, 56, 56]);
+    const data = noise([2, ...SLOW_IMAGE]);
     const alone = (await model.forward({ data })).out.data;
     const started = [start(2), start(2), start(2)];
     const ended = started.map(({ worker }) => once(worker, 'exit'));

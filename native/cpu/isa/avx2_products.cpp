@@ -1,0 +1,2 @@
+#define CORTADO_ISA avx2
+#include "../products.h"

@@ -1,0 +1,2 @@
+#define CORTADO_ISA avx512
+#include "../products.h"

@@ -1,0 +1,2 @@
+#define CORTADO_ISA neon
+#include "../products.h"

@@ -1,0 +1,2 @@
+#define CORTADO_ISA own
+#include "../products.h"

@@ -1,0 +1,2 @@
+#define CORTADO_ISA portable
+#include "../products.h"
