@@ -251,10 +251,7 @@ describe('dispose', () => {
     const runs = [
       model.forward({ data }),
       model.forward({ data }),
-      model.backward(
-        { data },
-        { of: ['conv0.weight'], from: { [net.outputs.out.name]: new Float32Array(4 * 64 * 56 * 56) } },
-      ),
+      model.backward({ data }, { of: ['conv0.weight'], from: { [net.outputs.out.name]: data } }),
     ];
     setTimeout(() => model.dispose(), 20);
     for (const { status, ...rest } of await Promise.allSettled(runs)) {
