@@ -4,7 +4,6 @@ import { UsageError } from '../errors.js';
 import type { Graph } from '../graph.js';
 import * as models from '../models/index.js';
 import type { ModelOptions } from '../models/index.js';
-import { readOnnx } from '../onnx/index.js';
 import type { Tensor } from '../tensor.js';
 import { floats, weightsOf } from './weights.js';
 
@@ -56,6 +55,7 @@ export function knowModel(model: string): void {
 
 async function openFile(model: string, phase: 'TRAIN' | 'TEST', inputs: NetOptions): Promise<OpenNet> {
   if (!model.toLowerCase().endsWith('.onnx')) return readNet(model, { ...inputs, phase });
+  const { readOnnx } = await import('../onnx/index.js'); // a good part of the modules that a command would load
   const { graph, weights } = await readOnnx(model, inputs);
   return { ...opened(graph), weights: floats(weights) };
 }
