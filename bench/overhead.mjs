@@ -11,7 +11,7 @@ import { writeOnnx } from 'cortado/onnx';
 
 const { threads, rounds } = new Command('bench:overhead')
   .description(
-    'Times calls of small nets, beside onnxruntime-node where `npm install --no-save onnxruntime-node` was run.',
+    'Times calls of small nets, beside onnxruntime-node where it is installed (npm install --no-save --ignore-scripts).',
   )
   .option('--threads <n>', 'of each library', Number, 1)
   .option('--rounds <n>', 'blocks of calls of each', Number, 15)
@@ -41,7 +41,10 @@ const trained = graph(
 /** onnxruntime-node, or undefined. It may be installed or not: nobody else needs it. */
 const onnxruntime = await import('onnxruntime-node').then(
   (module) => module.default,
-  () => undefined,
+  (error) => {
+    if (error.code === 'ERR_MODULE_NOT_FOUND') return undefined;
+    throw error;
+  },
 );
 
 /** Microseconds that the main thread has been on a core; Linux counts them. */

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { compile, type Model } from '../../lib/index.js';
+import { allocate, ended, prepare, type NativePlan } from '../../lib/native.js';
 import { noise, slow, SLOW_IMAGE, tiny } from '../support/nets.js';
 
 /** Enough for the device to know how long they take. */
@@ -17,6 +18,23 @@ describe('runs that are short', () => {
     for (let i = 0; i < WARM_UP; i++) await model.forward({ data });
   });
   after(() => model.dispose());
+
+  it('are made on the thread that asks for them, once it is known how long they take', async () => {
+    const step = { kernel: 'fill', label: 'fill', inputs: [], outputs: [0], attributes: { value: 1 } };
+    const filled = async (elements: number): Promise<NativePlan> => {
+      const tensors = [{ memory: 0, offset: 0, shape: [elements], dtype: 'f32' }] as const;
+      return prepare({ memories: [allocate(4 * elements)], tensors, steps: [step], threads: 1 });
+    };
+    const [short, long] = [await filled(64), await filled(2 ** 24)];
+    for (const plan of [short, long]) for (let i = 0; i < WARM_UP / 5; i++) await plan.run([], false);
+    const runs = [short.run([], false), long.run([], false)];
+    assert.deepEqual(
+      runs.map((run) => run instanceof Promise),
+      [false, true],
+    );
+    for (const run of runs) await ended(run);
+    for (const plan of [short, long]) plan.dispose();
+  });
 
   it('let the event loop turn between them', async () => {
     let turns = 0;

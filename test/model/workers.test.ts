@@ -5,10 +5,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { compile } from '../../lib/index.js';
 import { noise, slow, SLOW_IMAGE, tiny } from '../support/nets.js';
-import { sanitized } from '../support/sanitizer.js';
 import { compiled, script } from '../support/scripts.js';
 
-const SIDE = sanitized ? 28 : 56;
+const SIDE = SLOW_IMAGE[1];
 
 /** A net whose run takes a good part of a second, run over and over. */
 const BUSY = `
