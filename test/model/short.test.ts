@@ -27,12 +27,17 @@ describe('runs that are short', () => {
     };
     const [short, long] = [await filled(64), await filled(2 ** 24)];
     for (const plan of [short, long]) for (let i = 0; i < WARM_UP / 5; i++) await plan.run([], false);
-    const runs = [short.run([], false), long.run([], false)];
-    assert.deepEqual(
-      runs.map((run) => run instanceof Promise),
-      [false, true],
-    );
-    for (const run of runs) await ended(run);
+    const given = long.run([], false);
+    assert.ok(given instanceof Promise);
+    await ended(given);
+    // The device's thread may not have laid down the run before when its end is known here.
+    let made = false;
+    for (let i = 0; i < 1000 && !made; i++) {
+      const run = short.run([], false);
+      made = !(run instanceof Promise);
+      await ended(run);
+    }
+    assert.ok(made);
     for (const plan of [short, long]) plan.dispose();
   });
 

@@ -56,13 +56,20 @@ export async function runFiles(
     }),
   );
   const bad = outcomes.filter(({ good }) => !good);
-  for (const { output } of bad) process.stdout.write(output);
+  const told = bad.map(({ output }) => atFailures(output));
+  for (const part of [0, 1]) for (const parts of told) process.stdout.write(parts[part]!);
   if (outcomes.length > 1)
     for (const word of ['passing', 'pending', 'failing']) {
       const sum = outcomes.reduce((total, { output }) => total + counted(output, word), 0);
       if (sum > 0 || word === 'passing') console.log(`  ${sum} ${word}`);
     }
   return bad.length === 0;
+}
+
+/** What mocha says before it tells of what failed, and from there on. */
+function atFailures(output: string): readonly [string, string] {
+  const at = /^ +\d+ failing$/m.exec(output)?.index ?? output.length;
+  return [output.slice(0, at), output.slice(at)];
 }
 
 /** Neighbours, which are alike, go to different hands. */
