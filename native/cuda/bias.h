@@ -2,8 +2,6 @@
 #pragma once
 
 #include "column_sums.h"
-#include "index.h"
-#include "numbers.h"
 #include "sums.h"
 
 namespace cortado::cuda {
@@ -28,30 +26,7 @@ struct PlaneSums {
   ColumnCut cut() const { return column_cut(x.dtype, planes, images * pixels); }
   /// What run() needs of memory for parts.
   size_t bytes() const { return columns() ? cut().bytes() : sums_bytes<1>(planes, images * pixels); }
-  void run(const Launch& launch, void* parts) const {
-    with_numbers(x.dtype, [&](auto number) {
-      using T = decltype(number);
-      if (columns()) return sum_columns(launch, cut(), parts, numbers<T>(x), to);
-      with_index(images * pixels, [&](auto index) {
-        using I = decltype(index);
-        sum_rows<1>(launch, planes, images * pixels, parts,
-                    Of<T, I>{numbers<T>(x), planes, pixels, Divisor<I>(pixels), to});
-      });
-    });
-  }
-
-  template <class T, class I>
-  struct Of {
-    const T* x;
-    int64_t planes, pixels;
-    Divisor<I> by_pixels;
-    float* to;
-    __device__ void term(int64_t plane, int64_t i, double (&sums)[1]) const {
-      const int64_t image = by_pixels(static_cast<I>(i));
-      sums[0] += static_cast<double>(widen(x[(image * (planes - 1) + plane) * pixels + i]));
-    }
-    __device__ void done(int64_t plane, const double (&sums)[1]) const { to[plane] = static_cast<float>(sums[0]); }
-  };
+  void run(const Launch& launch, void* parts) const;
 };
 
 }  // namespace cortado::cuda

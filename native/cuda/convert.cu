@@ -1,9 +1,84 @@
-// Conversion as a step of its own.
+// Conversion, for other kernels and as a step of its own.
 #include "convert.h"
 
+#include "channels_last.h"
+#include "layouts.h"
+#include "small_images.h"
 #include "table.h"
 
 namespace cortado::cuda {
+
+namespace {
+
+/// f(From(), To()) for any two types.
+template <class F>
+void with_both(DType from, DType to, const F& f) {
+  with_numbers(from, [&](auto a) { with_numbers(to, [&](auto b) { f(a, b); }); });
+}
+
+template <class From, class To>
+void turn_to_last(const Launch& launch, const Planes& p, const From* from, To* to, const float* scale) {
+  if (p.inner.size() != kLanes) return for_blocks(launch, p.blocks(), ToLast<From, To>{p, from, to, scale});
+  const int64_t n = p.outer.size() * p.pixels;
+  with_index(n, [&](auto index) {
+    using I = decltype(index);
+    for_each<I>(launch, n, PixelToLast<From, To, I>{p, Divisor<I>(p.pixels), from, to, scale});
+  });
+}
+
+}  // namespace
+
+void to_last(const Launch& launch, const Planes& p, const Tensor& from, void* to, DType type, const float* scale) {
+  with_both(from.dtype, type, [&](auto a, auto b) {
+    using From = decltype(a);
+    using To = decltype(b);
+    const From* const source = numbers<From>(from);
+    auto* const target = static_cast<To*>(to);
+    if (!from.channels_last && !p.either()) return turn_to_last(launch, p, source, target, scale);
+    if (!p.whole()) return for_each(launch, p.filled(), FillUp<From, To>{p, source, target, scale});
+    for_lanes(launch, p.size(), p.size() % kLanes == 0, Converted<From, To>{source, target, scale});
+  });
+}
+
+void from_last(const Launch& launch, const Planes& p, const void* from, DType type, const Tensor& to,
+               const float* scale, const Epilogue& epilogue) {
+  with_both(type, to.dtype, [&](auto a, auto b) {
+    using From = decltype(a);
+    using To = decltype(b);
+    const auto* const source = static_cast<const From*>(from);
+    To* const target = numbers_to<To>(to);
+    if (!to.channels_last && !p.either())
+      return for_blocks(launch, p.blocks(), FromLast<From, To>{p, source, target, scale, epilogue});
+    for_lanes(launch, p.filled(), p.whole(), CutDown<From, To>{p, source, target, scale, epilogue});
+  });
+}
+
+void convert(const Launch& launch, int64_t n, const float* from, void* to, DType type) {
+  with_numbers(type, [&](auto number) {
+    using T = decltype(number);
+    for_lanes(launch, n, true, Converted<float, T>{from, static_cast<T*>(to)});
+  });
+}
+
+void convert(const Launch& launch, const Tensor& from, const Tensor& to) {
+  const Planes p = Planes::of(from, to);
+  const bool copied = p.whole() && (p.either() || from.channels_last == to.channels_last);
+  if (!copied && !(p.whole() && SmallImages::takes(p.inner.count, p.pixels))) {
+    const bool last = !from.channels_last || (to.channels_last && from.dim[1] < to.dim[1]);
+    return last ? to_last(launch, p, from, to.data, to.dtype, nullptr)
+                : from_last(launch, p, from.data, from.dtype, to, nullptr, {});
+  }
+  with_both(from.dtype, to.dtype, [&](auto a, auto b) {
+    using From = decltype(a);
+    using To = decltype(b);
+    const From* const source = numbers<From>(from);
+    To* const target = numbers_to<To>(to);
+    if (copied) return for_lanes(launch, from.size(), from.size() % kLanes == 0, Converted<From, To>{source, target});
+    const SmallImages images(p.inner.count, p.pixels);
+    for_blocks(launch, p.outer.count * images.parts(),
+               TurnSmallImages<From, To>{images, source, target, to.channels_last});
+  });
+}
 
 namespace {
 

@@ -1,69 +1,26 @@
-// Tensors brought from one type of number, and from one order of their elements, to another.
+// Tensors brought from one type of number, and from one order of their elements, to another. Types are told apart here
+// alone: every pair of them, in every order, is a kernel.
 #pragma once
 
-#include "halves.h"
-#include "layouts.h"
-#include "small_images.h"
+#include "bias.h"
+#include "launch.h"
+#include "planes.h"
 
 namespace cortado::cuda {
 
-/// Numbers of `from` times `scale` (absent: 1) as numbers of `to`.
-template <class From, class To>
-struct Converted {
-  const From* from;
-  To* to;
-  const float* scale = nullptr;
-
-  template <int N>
-  __device__ void at(int64_t i) const {
-    Lanes<N> lanes = load_lanes<N>(from + i * N);
-    if (scale) {
-      for (int j = 0; j < N; ++j) lanes.v[j] *= *scale;
-    }
-    store_lanes<N>(to + i * N, lanes);
-  }
-};
-
-/// Numbers with channels first times `scale` (absent: 1) to those with channels last.
-template <class From, class To>
-void to_last(const Launch& launch, const Planes& p, const From* from, To* to, const float* scale = nullptr) {
-  if (p.inner.size() != kLanes) return for_blocks(launch, p.blocks(), ToLast<From, To>{p, from, to, scale});
-  const int64_t n = p.outer.size() * p.pixels;
-  with_index(n, [&](auto index) {
-    using I = decltype(index);
-    for_each<I>(launch, n, PixelToLast<From, To, I>{p, Divisor<I>(p.pixels), from, to, scale});
-  });
-}
-
 /// Brings `from` to `to`: numbers of any two types, images from one order of their elements to the other, and to more
 /// channels or fewer.
-inline void convert(const Launch& launch, const Tensor& from, const Tensor& to) {
-  const int64_t n = from.size();
-  with_numbers(from.dtype, [&](auto a) {
-    with_numbers(to.dtype, [&](auto b) {
-      using A = decltype(a);
-      using B = decltype(b);
-      const A* const source = numbers<A>(from);
-      B* const target = numbers_to<B>(to);
-      const Planes p = Planes::of(from, to);
-      if (p.whole() && (p.either() || from.channels_last == to.channels_last)) {
-        for_lanes(launch, n, n % kLanes == 0, Converted<A, B>{source, target});
-      } else if (p.whole() && SmallImages::takes(p.inner.count, p.pixels)) {
-        const SmallImages images(p.inner.count, p.pixels);
-        for_blocks(launch, p.outer.count * images.parts(),
-                   TurnSmallImages<A, B>{images, source, target, to.channels_last});
-      } else if (!from.channels_last) {
-        to_last(launch, p, source, target);
-      } else if (!to.channels_last) {
-        for_blocks(launch, p.blocks(), FromLast<A, B>{p, source, target, nullptr, {}});
-      } else if (from.dim[1] < to.dim[1]) {
-        for_each(launch, p.filled(), FillUp<A, B>{p, source, target, nullptr});
-      } else {
-        for_lanes(launch, p.filled(), false, CutDown<A, B>{p, source, target, nullptr, {}});
-      }
-    });
-  });
-}
+void convert(const Launch& launch, const Tensor& from, const Tensor& to);
+
+/// n numbers, which are whole lanes, as those of another type.
+void convert(const Launch& launch, int64_t n, const float* from, void* to, DType type);
+
+/// A tensor times `scale` (absent: 1) with channels last, as numbers of `type`.
+void to_last(const Launch& launch, const Planes& p, const Tensor& from, void* to, DType type, const float* scale);
+
+/// Numbers of `type` with channels last, times `scale` (absent: 1), as a tensor, with an epilogue by the inner extent.
+void from_last(const Launch& launch, const Planes& p, const void* from, DType type, const Tensor& to,
+               const float* scale, const Epilogue& epilogue);
 
 /// Three tensors of a product in the types that it takes, with channels first: themselves, or copies in scratch memory
 /// from `at` on.

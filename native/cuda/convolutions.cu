@@ -2,6 +2,7 @@
 // of cuDNN's where it has one, Winograd's where that was measured to be faster, our own product otherwise.
 #include "convert.h"
 #include "correlation.h"
+#include "layouts.h"
 #include "library_convolution.h"
 #include "table.h"
 #include "winograd.h"

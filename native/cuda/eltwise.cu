@@ -10,7 +10,7 @@ namespace cortado::cuda {
 namespace {
 
 /// y = sum of coefficients[i] * x[i]; y may lie over any of them.
-template <class T, class>
+template <class T>
 struct SumOf : TakesAlike {
   Terms<T> terms;
   float coefficient[kMaxTerms];
@@ -38,7 +38,7 @@ struct SumOf : TakesAlike {
 };
 using Sum = Stored<SumOf>;
 
-template <class T, class>
+template <class T>
 struct EltwiseProdOf : TakesAlike {
   Terms<T> terms;
   T* y;
@@ -110,11 +110,11 @@ struct EltwiseProdGradOf : TakesAlike {
     return product;
   }
 };
-using EltwiseProdGrad = Stored<EltwiseProdGradOf>;
+using EltwiseProdGrad = StoredGradient<EltwiseProdGradOf>;
 
 /// Outputs y and, for the gradient, the number of the winner (i32). Caffe's ties (eltwise_layer.cu): of the first two
 /// the second wins, a later one must be strictly larger.
-template <class T, class>
+template <class T>
 struct EltwiseMaxOf : TakesAlike {
   Terms<T> terms;
   T* y;
@@ -144,7 +144,7 @@ struct EltwiseMaxOf : TakesAlike {
 using EltwiseMax = Stored<EltwiseMaxOf>;
 
 /// Inputs dy, winner; one output per term.
-template <class T, class>
+template <class T>
 struct EltwiseMaxGradOf : TakesAlike {
   const T* dy;
   const int32_t* winner;
@@ -175,7 +175,7 @@ using EltwiseMaxGrad = Stored<EltwiseMaxGradOf>;
 
 /// x, random state (4 x i32) -> y; y may lie over x. The same kernel turns dy into dx: the run's random numbers, drawn
 /// again, make the same mask.
-template <class T, class>
+template <class T>
 struct DropoutOf : TakesAlike {
   const T* x;
   const int32_t* state;

@@ -56,9 +56,7 @@ class LibraryConvolution {
   std::optional<float> milliseconds() const { return timed_ ? std::optional(least_) : std::nullopt; }
 
   void run(const Launch& launch) const {
-    if (precision_ == Precision::tf32) return run_last<float>(launch);
-    if (precision_ == Precision::bf16) return run_last<Brain>(launch);
-    if (precision_ == Precision::f16) return run_last<Half>(launch);
+    if (last()) return run_last(launch);
     const Tensor* t = tensor_;
     vendor_->run(*plan_, launch.stream, {t[0].data, t[1].data, epilogue_.bias, t[2].data, launch.scratch});
     if (fused_ || (!epilogue_.bias && !epilogue_.relu)) return;
@@ -70,8 +68,11 @@ class LibraryConvolution {
  private:
   enum Side { kImageSide, kWeightSide, kFeaturesSide };
 
-  /// Whether the plan's tensors are of 16 bits.
-  bool halves() const { return precision_ == Precision::bf16 || precision_ == Precision::f16; }
+  /// Of the plan's tensors.
+  DType type() const {
+    return precision_ == Precision::bf16 ? DType::bf16 : precision_ == Precision::f16 ? DType::f16 : DType::f32;
+  }
+  bool halves() const { return type() != DType::f32; }
   size_t width() const { return halves() ? 2 : 4; }
   /// Whether they have channels last.
   bool last() const { return precision_ != Precision::f32; }
@@ -140,10 +141,7 @@ class LibraryConvolution {
   /// Whether channels are last, or might as well be.
   bool lies_last(int side) const { return tensor_[side].channels_last || planes_[side].either(); }
   /// Whether the plan can take the tensor where it is.
-  bool lies_so(int side) const {
-    const DType type = scaled() ? DType::f16 : halves() ? DType::bf16 : DType::f32;
-    return lies_last(side) && planes_[side].whole() && tensor_[side].dtype == type;
-  }
+  bool lies_so(int side) const { return lies_last(side) && planes_[side].whole() && tensor_[side].dtype == type(); }
 
   /// In scratch memory: the tensors that are brought, the scales or the bias, what the plan works in.
   static size_t aligned(size_t bytes) { return (bytes + 255) / 256 * 256; }
@@ -161,71 +159,44 @@ class LibraryConvolution {
     return brought_at(3) + aligned(scaled() ? HalfScales::kBytes : halves() && fused_ && epilogue_.bias ? biases : 0);
   }
 
-  template <class T>
   void run_last(const Launch& launch) const {
-    constexpr bool kScaled = kType<T> == DType::f16;
     auto* const scratch = static_cast<uint8_t*>(launch.scratch);
-    const auto theirs = [&](int side) {
-      return direct_[side] ? numbers_to<T>(tensor_[side]) : reinterpret_cast<T*>(scratch + brought_at(side));
+    const auto theirs = [&](int side) -> void* {
+      return direct_[side] ? tensor_[side].data : scratch + brought_at(side);
     };
     const int a = left(), b = right();
-    auto* const narrowed = reinterpret_cast<T*>(scratch + brought_at(3));
+    uint8_t* const beside = scratch + brought_at(3);
     const void* bias = epilogue_.bias;
     HalfScales scales{{tensor_[a], tensor_[b]},
                       {planes_[a].size(), planes_[b].size()},
                       depth_,
                       {direct_[a], direct_[b]},
-                      reinterpret_cast<float*>(scratch + brought_at(3))};
-    if (kScaled) scales.run(launch);
-    if (!direct_[a]) bring(launch, a, theirs(a), kScaled ? scales.left() : nullptr);
-    if (!direct_[b]) bring(launch, b, theirs(b), kScaled ? scales.right() : nullptr);
+                      reinterpret_cast<float*>(beside)};
+    if (scaled()) scales.run(launch);
+    if (!direct_[a]) bring(launch, a, theirs(a), scaled() ? scales.left() : nullptr);
+    if (!direct_[b]) bring(launch, b, theirs(b), scaled() ? scales.right() : nullptr);
     if (halves() && fused_ && epilogue_.bias) {
-      for_lanes(launch, planes_[kWeightSide].outer.size(), true, Converted<float, T>{epilogue_.bias, narrowed});
-      bias = narrowed;
+      convert(launch, planes_[kWeightSide].outer.size(), epilogue_.bias, beside, type());
+      bias = beside;
     }
     vendor_->run(*plan_, launch.stream,
                  {theirs(kImageSide), theirs(kWeightSide), bias, theirs(kFeaturesSide), scratch + workspace_at()});
-    bring_back(launch, theirs(result()), kScaled ? scales.result() : nullptr);
+    bring_back(launch, theirs(result()), scaled() ? scales.result() : nullptr);
   }
 
   /// The tensor of a side to where the plan reads it.
-  template <class T>
-  void bring(const Launch& launch, int side, T* to, const float* scale) const {
-    const Planes& p = planes_[side];
-    with_numbers(tensor_[side].dtype, [&](auto number) {
-      using Ours = decltype(number);
-      const Ours* const from = numbers<Ours>(tensor_[side]);
-      if (side == kWeightSide && whole_) {
-        return with_index(weights_.whole(), [&](auto index) {
-          using I = decltype(index);
-          for_each<I>(launch, weights_.whole(), WithoutGroups<Ours, T, I>{GroupedPlaces<I>(weights_), from, to, scale});
-        });
-      }
-      if (!lies_last(side)) return to_last(launch, p, from, to, scale);
-      if (!p.whole()) return for_each(launch, p.filled(), FillUp<Ours, T>{p, from, to, scale});
-      for_lanes(launch, p.size(), p.size() % kLanes == 0, Converted<Ours, T>{from, to, scale});
-    });
+  void bring(const Launch& launch, int side, void* to, const float* scale) const {
+    if (side == kWeightSide && whole_) return without_groups(launch, weights_, tensor_[side], to, type(), scale);
+    to_last(launch, planes_[side], tensor_[side], to, type(), scale);
   }
 
   /// The result from where the plan has written it, with what the plan has not done of the epilogue.
-  template <class T>
-  void bring_back(const Launch& launch, const T* from, const float* scale) const {
+  void bring_back(const Launch& launch, const void* from, const float* scale) const {
     const int side = result();
     const Epilogue epilogue = fused_ ? Epilogue{} : epilogue_;
     if (direct_[side] && !scale && !epilogue.bias && !epilogue.relu) return;
-    const Planes& p = planes_[side];
-    with_numbers(tensor_[side].dtype, [&](auto number) {
-      using Ours = decltype(number);
-      Ours* const to = numbers_to<Ours>(tensor_[side]);
-      if (side == kWeightSide && whole_) {
-        return with_index(weights_.whole(), [&](auto index) {
-          using I = decltype(index);
-          for_each<I>(launch, weights_.whole(), InGroups<T, Ours, I>{GroupedPlaces<I>(weights_), from, to, scale});
-        });
-      }
-      if (!lies_last(side)) return for_blocks(launch, p.blocks(), FromLast<T, Ours>{p, from, to, scale, epilogue});
-      for_lanes(launch, p.filled(), p.whole(), CutDown<T, Ours>{p, from, to, scale, epilogue});
-    });
+    if (side == kWeightSide && whole_) return in_groups(launch, weights_, from, type(), tensor_[side], scale);
+    from_last(launch, planes_[side], from, type(), tensor_[side], scale, epilogue);
   }
 
   Vendor* vendor_;

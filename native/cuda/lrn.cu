@@ -136,7 +136,7 @@ struct Normalization : TakesAlike {
   }
 };
 
-template <class T, class>
+template <class T>
 struct LrnOf : Normalization<T, Across> {
   Vendor* vendor;
   const LrnCall* library = nullptr;
@@ -178,7 +178,7 @@ struct LrnOf : Normalization<T, Across> {
 };
 using Lrn = Stored<LrnOf>;
 
-template <class T, class>
+template <class T>
 struct LrnWithinOf : Normalization<T, Within> {
   using Normalization<T, Within>::Normalization;
   void run(const Launch& launch) const {
@@ -230,8 +230,8 @@ struct LrnGradBy {
     }
   };
 };
-using LrnGrad = Stored<LrnGradBy<false>::Of>;
-using LrnReluGrad = Stored<LrnGradBy<true>::Of>;
+using LrnGrad = StoredGradient<LrnGradBy<false>::Of>;
+using LrnReluGrad = StoredGradient<LrnGradBy<true>::Of>;
 
 template <class T, class V>
 struct LrnWithinGradOf : NormalizationGrad<T, V, Within> {
@@ -242,7 +242,7 @@ struct LrnWithinGradOf : NormalizationGrad<T, V, Within> {
     });
   }
 };
-using LrnWithinGrad = Stored<LrnWithinGradOf>;
+using LrnWithinGrad = StoredGradient<LrnWithinGradOf>;
 
 }  // namespace
 

@@ -146,7 +146,7 @@ struct LargestNormalized {
 };
 
 /// x (n, c, h, w) -> y (n, c, oh, ow), code (u8, absent where no gradient is wanted): MaxPool of Lrn, to the same bits.
-template <class T, class>
+template <class T>
 struct LrnMaxPoolOf : TakesAlike {
   const T* x;
   T* y;
@@ -278,7 +278,7 @@ struct LrnMaxPoolGradOf : TakesAlike {
     });
   }
 };
-using LrnMaxPoolGrad = Stored<LrnMaxPoolGradOf>;
+using LrnMaxPoolGrad = StoredGradient<LrnMaxPoolGradOf>;
 
 }  // namespace
 

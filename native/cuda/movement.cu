@@ -21,7 +21,7 @@ __device__ T* place_in_part(const Parts<T>& parts, int64_t i) {
 }
 
 /// Joins its inputs along an axis; `extents` are theirs along it.
-template <class T, class>
+template <class T>
 struct ConcatOf : TakesAlike {
   Parts<T> parts;
   explicit ConcatOf(Prepare& step) : parts(step, true, kType<T>) {}
@@ -31,7 +31,7 @@ struct ConcatOf : TakesAlike {
 using Concat = Stored<ConcatOf>;
 
 /// Cuts its input into its outputs along an axis; `extents` are theirs along it.
-template <class T, class>
+template <class T>
 struct SliceOf : TakesAlike {
   Parts<T> parts;
   explicit SliceOf(Prepare& step) : parts(step, false, kType<T>) {}
@@ -84,7 +84,7 @@ struct RepeatGrad {
 };
 
 /// y = the box of x at `offsets` (one per axis) of y's extents.
-template <class T, class>
+template <class T>
 struct CropOf : TakesFirst {
   const T* x;
   T* y;
@@ -97,7 +97,7 @@ struct CropOf : TakesFirst {
 using Crop = Stored<CropOf>;
 
 /// dx = dy in the box, 0 around it.
-template <class T, class>
+template <class T>
 struct CropGradOf : TakesFirst {
   const T* dy;
   T* dx;

@@ -39,7 +39,7 @@ struct Largest {
 
 /// x (n, c, h, w) -> y (n, c, oh, ow), mask (index of the maximum in its plane, as float), code (kernel_w * row +
 /// column of the tap within the unclipped window).
-template <class T, class>
+template <class T>
 struct MaxPoolOf : TakesAlike {
   const T* x;
   T* y;
@@ -96,7 +96,7 @@ struct Mean {
 };
 
 /// x (n, c, h, w) -> y (n, c, oh, ow): sums divided by the window's extent in the padded plane.
-template <class T, class>
+template <class T>
 struct AveragePoolOf : TakesAlike {
   const T* x;
   T* y;
@@ -231,8 +231,8 @@ struct MaxPoolGradBy {
     }
   };
 };
-using MaxPoolGrad = Stored<MaxPoolGradBy<false>::Of>;
-using MaxPoolReluGrad = Stored<MaxPoolGradBy<true>::Of>;
+using MaxPoolGrad = StoredGradient<MaxPoolGradBy<false>::Of>;
+using MaxPoolReluGrad = StoredGradient<MaxPoolGradBy<true>::Of>;
 
 /// dy -> dx; with kRelu also y, whose ReLU's gradient it is too.
 template <bool kRelu>
@@ -253,8 +253,8 @@ struct AveragePoolGradBy {
     void run(const Launch& launch) const { gather(launch, shape, dx, y, share); }
   };
 };
-using AveragePoolGrad = Stored<AveragePoolGradBy<false>::Of>;
-using AveragePoolReluGrad = Stored<AveragePoolGradBy<true>::Of>;
+using AveragePoolGrad = StoredGradient<AveragePoolGradBy<false>::Of>;
+using AveragePoolReluGrad = StoredGradient<AveragePoolGradBy<true>::Of>;
 
 }  // namespace
 

@@ -7,7 +7,6 @@
 #include <string>
 #include <vector>
 
-#include "../core/error.h"
 #include "../kernels/products.h"
 #include "launch.h"
 #include "vendor/vendor.h"
@@ -25,26 +24,7 @@ class Winograd {
   }
 
   /// Ways that may be fast: as many tiles at a time as there is room for, and as many as the caches hold.
-  static std::vector<Winograd> ways(Vendor& vendor, Pass pass, const Conv2dShape& s) {
-    std::vector<Winograd> ways;
-    for (const int64_t tile : {7, 8}) {
-      if (tile == 8 && s.height.taps != 5) continue;
-      int64_t before = 0;
-      for (const size_t room : {kMostRoom, vendor.cache() / 2}) {
-        const Tiles tiles = tiles_of(pass, s, tile, room);
-        if (tiles.count == before) continue;
-        before = tiles.count;
-        try {
-          Winograd way(vendor, pass, s, tile, tiles);
-          if (way.product_ && way.workspace() <= kMostWorkspace) ways.push_back(way);
-        } catch (const Error& error) {
-          // A batch that the library takes for a mistake: there are other ways to compute the same.
-          if (std::string(error.code) != "DEVICE") throw;
-        }
-      }
-    }
-    return ways;
-  }
+  static std::vector<Winograd> ways(Vendor& vendor, Pass pass, const Conv2dShape& s);
 
   std::string text() const {
     return "tiles of " + std::to_string(tile_) + ", " + std::to_string(tiles_.count) + " at a time";
@@ -53,13 +33,7 @@ class Winograd {
   size_t workspace() const { return room_.bytes + product_->workspace(); }
 
   /// On tensors of the sides that a convolution has, and in its workspace; of them it writes the one of the pass.
-  void run(const Launch& launch, float* image, float* weight, float* features, const Epilogue& epilogue) const {
-    with_tile([&]<int Tile, int R>() {
-      if (pass_ == Pass::weight) return filter_gradient<Tile, R>(launch, image, weight, features);
-      const bool forward = pass_ == Pass::features;
-      correlate<Tile, R>(launch, forward ? image : features, weight, forward ? features : image, epilogue);
-    });
-  }
+  void run(const Launch& launch, float* image, float* weight, float* features, const Epilogue& epilogue) const;
 
  private:
   /// Fewer multiplications than these are 2 us at 20 TFLOP/s, which the launches alone would take. None on the
@@ -148,68 +122,17 @@ class Winograd {
   };
 
   template <class F>
-  void with_tile(const F& f) const {
-    if (tile_ == 8) return f.template operator()<8, 5>();
-    if (s_.height.taps == 3) return f.template operator()<7, 3>();
-    if (s_.height.taps == 4) return f.template operator()<7, 4>();
-    f.template operator()<7, 5>();
-  }
-
-  /// f(index) for the type of index of `count` numbers a point and of all numbers of maps.
+  void with_tile(const F& f) const;
   template <class F>
-  void with_index_of(const Maps& maps, const F& f) const {
-    with_index(std::max(points() * maps.planes * tiles_.count, s_.images * maps.size() + tiles_.count), f);
-  }
-
-  /// The part of the batch that begins with tile `first`.
+  void with_index_of(const Maps& maps, const F& f) const;
   template <class Transform>
   void at_points(const Launch& launch, int64_t first, const Maps& maps, int64_t pad_h, int64_t pad_w, const float* from,
-                 float* to) const {
-    with_index_of(maps, [&](auto index) {
-      using I = decltype(index);
-      for_each<I>(launch, maps.planes * tiles_.count,
-                  TilesAtPoints<Transform, I>(tiles_, first, maps, pad_h, pad_w, from, to));
-    });
-  }
-
+                 float* to) const;
   template <int Tile, int R>
   void correlate(const Launch& launch, const float* from, const float* weight, float* to,
-                 const Epilogue& epilogue) const {
-    const Placed at(room_, launch.scratch);
-    const Maps source = this->source(), result = this->result();
-    const bool turned = pass_ == Pass::image;
-    const auto pad = [turned](const Extent& e) { return turned ? e.taps - 1 - e.pad : e.pad; };
-    with_index(points() * filters(), [&](auto index) {
-      using I = decltype(index);
-      for_each<I>(launch, filters(),
-                  FiltersAtPoints<Tile, R, I>{static_cast<I>(filters()), turned, weight, at.filters});
-    });
-    for (int64_t first = 0; first < tiles_.all(); first += tiles_.count) {
-      at_points<Interpolate<Tile>>(launch, first, source, pad(s_.height), pad(s_.width), from, at.source);
-      vendor_->run(*product_, launch.stream, at.source, at.filters, nullptr, at.second, at.workspace);
-      with_index_of(result, [&](auto index) {
-        using I = decltype(index);
-        for_each<I>(launch, result.planes * tiles_.count,
-                    TilesFromPoints<Tile, Tile + 1 - R, I>(tiles_, first, result, at.second, to, epilogue));
-      });
-    }
-  }
-
-  /// Sums of each part of the batch are added to those before.
+                 const Epilogue& epilogue) const;
   template <int Tile, int R>
-  void filter_gradient(const Launch& launch, const float* image, float* weight, const float* features) const {
-    const Placed at(room_, launch.scratch);
-    const Maps source = this->source(), other = result();
-    for (int64_t first = 0; first < tiles_.all(); first += tiles_.count) {
-      at_points<Interpolate<Tile>>(launch, first, source, s_.height.pad, s_.width.pad, image, at.source);
-      at_points<AtPoints<Tile, Tile + 1 - R>>(launch, first, other, 0, 0, features, at.second);
-      vendor_->run(*product_, launch.stream, at.source, at.second, nullptr, at.filters, at.workspace, first > 0);
-    }
-    with_index(points() * filters(), [&](auto index) {
-      using I = decltype(index);
-      for_each<I>(launch, filters(), FiltersFromPoints<Tile, R, I>{static_cast<I>(filters()), at.filters, weight});
-    });
-  }
+  void filter_gradient(const Launch& launch, const float* image, float* weight, const float* features) const;
 
   Vendor* vendor_;
   Pass pass_;
@@ -229,25 +152,7 @@ struct Rival {
 
 /// The fastest way where it was measured to be faster than the library's plan or, where there is none, than our
 /// `direct` kernel. Where nothing is timed, none.
-inline std::optional<Winograd> fastest_winograd(Vendor& vendor, const ConvolutionShape& shape, const Conv2dShape& s,
-                                                const Vendor::OwnConvolution& direct, const Rival& rival) {
-  if (!vendor.keeps() || (rival.library && !rival.milliseconds) || !Winograd::takes(s)) return std::nullopt;
-  std::vector<Winograd> ways = Winograd::ways(vendor, shape.pass, s);
-  if (ways.empty()) return std::nullopt;
-  std::vector<Vendor::Way> all;
-  for (const Winograd& way : ways) {
-    const auto floats = [](const void* data) { return static_cast<float*>(const_cast<void*>(data)); };
-    const auto run = [way, floats](cudaStream_t stream, const ConvolutionShape& wanted, const ConvolutionTensors& t) {
-      way.run({stream, t.workspace, nullptr}, floats(t.image), floats(t.weight), floats(t.features),
-              {wanted.bias ? floats(t.bias) : nullptr, wanted.relu});
-    };
-    all.push_back({way.text(), {run, way.workspace()}});
-  }
-  if (!rival.library) all.push_back({"direct", direct});
-  const std::optional<Found<size_t>> found = vendor.fastest_of(shape, direct, all);
-  if (!found || !found->milliseconds || found->plan >= ways.size()) return std::nullopt;
-  if (rival.milliseconds && *found->milliseconds >= *rival.milliseconds) return std::nullopt;
-  return ways[found->plan];
-}
+std::optional<Winograd> fastest_winograd(Vendor& vendor, const ConvolutionShape& shape, const Conv2dShape& s,
+                                         const Vendor::OwnConvolution& direct, const Rival& rival);
 
 }  // namespace cortado::cuda
