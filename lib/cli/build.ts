@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { addonPlaces } from '../native-loader.js';
-import { BadUsage, addCommand, note, print, printJson, type SharedOptions } from './command.js';
+import { BadUsage, note, print, printJson, type SharedOptions } from './command.js';
 import { compileAddon, compileCuda, compileSimulation, type Sanitizers } from './compile.js';
 import { cudaRequirements } from './toolchain.js';
 
@@ -10,8 +10,8 @@ interface BuildOptions extends SharedOptions {
 }
 
 /** `cortado build`: compiles the native code from the shipped sources on this machine. */
-export function register(program: Command): void {
-  addCommand(program, 'build', 'compile the native addon (and the CUDA backend) from source')
+export function register(command: Command): void {
+  command
     .option(
       '--cuda [when]',
       'also compile the CUDA backend (needs CMake and the CUDA toolkit); auto: where both are found',

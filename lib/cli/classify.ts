@@ -1,16 +1,7 @@
 import type { Command } from 'commander';
 import type { Prediction } from '../tasks/answers.js';
 import { openClassifier } from '../tasks/classifier.js';
-import {
-  addCommand,
-  BadUsage,
-  computing,
-  note,
-  positiveInteger,
-  print,
-  printJson,
-  type ComputeOptions,
-} from './command.js';
+import { BadUsage, computing, note, positiveInteger, print, printJson, type ComputeOptions } from './command.js';
 import { MODELS } from '../nets/open.js';
 import type { ModelOptions } from './net.js';
 import { findPictures } from './pictures.js';
@@ -36,8 +27,8 @@ interface Told {
 }
 
 /** `cortado classify`: what a net sees in pictures. */
-export function register(program: Command): void {
-  const command = computing(addCommand(program, 'classify', 'tell what is on pictures'));
+export function register(command: Command): void {
+  computing(command);
   command
     .option('--model <net>', `${MODELS} (default: what a checkpoint of "train --net" says)`)
     .argument('<image...>', 'files, folders, patterns, or - for standard input: JPEG, PNG, WebP, GIF, AVIF, TIFF, SVG')

@@ -21,11 +21,9 @@ export class BadUsage extends Error {}
 /** A failure already told in full, for which no stack is ever of use: exit code 1. */
 export class Failure extends Error {}
 
-/** Adds a command with the options that all commands share. */
-export function addCommand(program: Command, usage: string, description: string): Command {
-  return program
-    .command(usage)
-    .description(description)
+/** Adds the options that all commands share. */
+export function sharing(command: Command): Command {
+  return command
     .option('--json', 'print the result as JSON')
     .option('--verbose', 'tell more on standard error; show stacks');
 }

@@ -35,7 +35,8 @@ export async function compileAddon(verbose: boolean, sanitizers?: Sanitizers): P
 /** Compiles cortado.node from the sources in a folder (`stage`), for this machine's kind of CPU or another. */
 export async function compileAddonIn(folder: string, verbose: boolean, arch: string = process.arch): Promise<string> {
   require_('the addon', addonRequirements());
-  await runTool('the addon', folder, verbose, [
+  const build = join(folder, 'build');
+  await runTool('the addon', { cwd: folder, logs: build, verbose }, [
     require.resolve('node-gyp/bin/node-gyp.js'),
     'configure',
     'build',
@@ -47,7 +48,7 @@ export async function compileAddonIn(folder: string, verbose: boolean, arch: str
       ? []
       : [`--nodedir=${join(packageRoot, 'native', 'gyp')}`, '--force-process-config']),
   ]);
-  return join(folder, 'build', 'Release', 'cortado.node');
+  return join(build, 'Release', 'cortado.node');
 }
 
 /** Compiles the CUDA backend in folder `out` and returns the path of the library: in `output`, by default beside the addon. */
@@ -91,8 +92,9 @@ async function runCmake(
   const werror = process.env.CI || process.env.CORTADO_WERROR ? 'ON' : 'OFF';
   const all = Object.entries({ ...settings, CORTADO_WERROR: werror }).map(([name, value]) => `--CD${name}=${value}`);
   const shared = ['--directory', packageRoot, '--out', out, '--parallel', `${jobs}`];
-  await runTool(what, packageRoot, verbose, [tool, 'configure', ...shared, ...all]);
-  await runTool(what, packageRoot, verbose, [tool, 'build', ...shared], true);
+  const run = { cwd: packageRoot, logs: dirname(out), verbose };
+  await runTool(what, run, [tool, 'configure', ...shared, ...all]);
+  await runTool(what, { ...run, append: true }, [tool, 'build', ...shared]);
 }
 
 /** A failed build in at most ten lines: what was looked for, where, and what to install. */
@@ -122,10 +124,19 @@ export function stage(folder: string): string {
   return folder;
 }
 
+interface ToolRun {
+  readonly cwd: string;
+  /** The folder of its log. */
+  readonly logs: string;
+  readonly verbose: boolean;
+  /** To the log that is there. */
+  readonly append?: boolean;
+}
+
 /** Runs a build tool with its output in a log, and turns a failure into the lines that matter. */
-async function runTool(what: string, cwd: string, verbose: boolean, args: string[], append = false): Promise<void> {
-  const logFile = join(packageRoot, 'build', 'build.log');
-  mkdirSync(dirname(logFile), { recursive: true });
+async function runTool(what: string, { cwd, logs, verbose, append }: ToolRun, args: string[]): Promise<void> {
+  const logFile = join(logs, 'build.log');
+  mkdirSync(logs, { recursive: true });
   const log = createWriteStream(logFile, { flags: append ? 'a' : 'w' });
   const child = spawn(process.execPath, args, { cwd, env: cleanEnvironment(), stdio: ['ignore', 'pipe', 'pipe'] });
   for (const stream of [child.stdout, child.stderr]) {

@@ -4,7 +4,7 @@ import { fitsFloat32, fromTensor, toTensor } from '../formats/elements.js';
 import { formatOf, openTensors, TENSOR_FILES, writeTensors } from '../formats/files.js';
 import { inMemory, type TensorSet } from '../formats/tensors.js';
 import { writeOnnx } from '../onnx/index.js';
-import { addCommand, BadUsage, print, printJson, type SharedOptions } from './command.js';
+import { BadUsage, print, printJson, type SharedOptions } from './command.js';
 import { openNet } from '../nets/open.js';
 
 interface ConvertOptions extends SharedOptions {
@@ -13,8 +13,8 @@ interface ConvertOptions extends SharedOptions {
 }
 
 /** `cortado convert`: the same tensors in another format. */
-export function register(program: Command): void {
-  addCommand(program, 'convert', 'write the tensors of a file in another format; the endings of the names say which')
+export function register(command: Command): void {
+  command
     .argument('<from>', `a file that ends in ${TENSOR_FILES.join(', ')}`)
     .argument('<to>', 'the file to write, with one of these endings')
     .option('--model <net>', 'the net that the weights belong to: names them, and makes an .onnx file a whole net')

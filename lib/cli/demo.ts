@@ -5,7 +5,7 @@ import { preprocess, resizeImage } from '../images/index.js';
 import { alexnet } from '../models/index.js';
 import { measurePeak } from '../probe.js';
 import { Random } from '../random.js';
-import { addCommand, computing, note, positiveInteger, print, printJson, type ComputeOptions } from './command.js';
+import { computing, note, positiveInteger, print, printJson, type ComputeOptions } from './command.js';
 import { learn, STEPS, type Learned, type Verdict } from './demo/learn.js';
 import { nameFrom, type Photos } from './demo/photos.js';
 import { classes, drawExample } from './demo/shapes.js';
@@ -28,14 +28,8 @@ const SHEET = { columns: 8, rows: 6 };
 const SHOWN = { columns: 4, rows: 2, size: 16 };
 
 /** `cortado demo`: shows on pictures that it draws itself what Cortado can do. */
-export function register(program: Command): void {
-  computing(
-    addCommand(
-      program,
-      'demo',
-      'time AlexNet, teach a small net to tell shapes apart, and name what is on photographs',
-    ),
-  )
+export function register(command: Command): void {
+  computing(command)
     .option('--batch <n>', 'pictures of a run of AlexNet', positiveInteger, 4)
     .option('--seed <n>', 'of the pictures and the learning', positiveInteger, 1)
     .option('--sheet <file>', 'where to write a sheet of pictures with the answers', 'cortado-demo.png')

@@ -6,7 +6,7 @@ import type { AddonAttempt } from '../errors.js';
 import type { NativeInfo } from '../native.js';
 import { addonError, addonPlaces } from '../native-loader.js';
 import { buildFolder } from '../places.js';
-import { addCommand, print, printJson, type SharedOptions } from './command.js';
+import { print, printJson, type SharedOptions } from './command.js';
 import { table, type Finding } from './finding.js';
 import { examineGpu } from './gpu.js';
 import { version } from './version.js';
@@ -21,8 +21,8 @@ interface AddonState {
 }
 
 /** `cortado doctor`: what this machine offers, what is missing and what mends it. A missing GPU is no fault. */
-export function register(program: Command): void {
-  addCommand(program, 'doctor', 'report what Cortado finds on this machine, and what mends it').action(doctor);
+export function register(command: Command): void {
+  command.action(doctor);
 }
 
 async function doctor(options: SharedOptions): Promise<void> {

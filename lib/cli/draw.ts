@@ -3,7 +3,7 @@ import { instance } from '@viz-js/viz';
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import { toDot } from '../dot.js';
-import { addCommand, positiveInteger, print, printJson, type SharedOptions } from './command.js';
+import { positiveInteger, print, printJson, type SharedOptions } from './command.js';
 import { openNet } from '../nets/open.js';
 import { addModel, type ModelOptions } from './net.js';
 
@@ -14,8 +14,8 @@ interface DrawOptions extends SharedOptions, ModelOptions {
 }
 
 /** `cortado draw`: a net as a drawing. */
-export function register(program: Command): void {
-  addModel(addCommand(program, 'draw', 'draw a net: Graphviz text, or SVG'))
+export function register(command: Command): void {
+  addModel(command)
     .option('--batch <n>', "images of a run (default: the net's own)", positiveInteger)
     .addOption(
       new Option('--format <format>', 'default: svg for an output file that ends so, else dot').choices(['dot', 'svg']),

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { addCommand, BadUsage, Failure, print, printJson, type SharedOptions } from './command.js';
+import { BadUsage, Failure, print, printJson, type SharedOptions } from './command.js';
 import { download, isKnown } from './fetch/download.js';
 import { KNOWN } from './fetch/known.js';
 import { interruptible } from './interrupt.js';
@@ -11,9 +11,9 @@ interface FetchOptions extends SharedOptions {
 }
 
 /** `cortado fetch`: published weights from their official addresses. */
-export function register(program: Command): void {
+export function register(command: Command): void {
   const names = Object.entries(KNOWN).map(([name, { address }]) => `  ${name}: ${address}`);
-  addCommand(program, 'fetch', 'download published weights, and check that they are what their publisher says')
+  command
     .argument('<name>', `one of ${Object.keys(KNOWN).join(', ')}`)
     .option('--output <file>', 'where to write (default: under its own name in this folder)')
     .option('--from <address>', 'another address of the same file')

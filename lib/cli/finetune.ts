@@ -1,15 +1,13 @@
 import type { Command } from 'commander';
-import { addCommand, computing } from './command.js';
+import { computing } from './command.js';
 import { netJob } from './training/by-net.js';
 import { Held } from '../recipes/held.js';
 import { runJob } from './training/job.js';
 import { addCourse, addRecipe, type TrainWords } from './training/words.js';
 
 /** `cortado finetune`: a trained net learns other classes. */
-export function register(program: Command): void {
-  const command = computing(
-    addCommand(program, 'finetune', 'teach a trained net other classes: a new last layer, lower rates below'),
-  );
+export function register(command: Command): void {
+  computing(command);
   command
     .requiredOption('--net <net>', 'a ready-made model such as caffenet, or a prototxt file with a loss')
     .option('--weights <files>', 'what it has learned: .caffemodel or .safetensors (default: those that Cortado has)');

@@ -1,7 +1,7 @@
 import { Option, type Command } from 'commander';
 import { ENCODINGS, type Encoding } from '../data/import-record.js';
 import { importImages, type ImportOptions } from '../data/import.js';
-import { addCommand, extents, positiveInteger, print, printJson, type SharedOptions } from './command.js';
+import { extents, positiveInteger, print, printJson, type SharedOptions } from './command.js';
 import { interruptible } from './interrupt.js';
 import { showProgress } from './progress.js';
 
@@ -16,8 +16,8 @@ interface ImportWords extends SharedOptions {
 }
 
 /** `cortado import-images`: makes a database of pictures that Caffe reads too. */
-export function register(program: Command): void {
-  addCommand(program, 'import-images', 'make an LMDB of labelled pictures, as convert_imageset of Caffe does')
+export function register(command: Command): void {
+  command
     .argument('<source>', 'folder with a folder of pictures for each class, or a list: a path and a label on each line')
     .argument('<out>', 'folder of the LMDB')
     .option('--root <folder>', "where the paths of a list begin (default: the list's folder)")

@@ -9,7 +9,7 @@ import { readNpy } from '../npy.js';
 import { count, format } from '../shape.js';
 import { align } from '../table.js';
 import type { TensorData } from '../tensor.js';
-import { addCommand, print, printJson, type SharedOptions } from './command.js';
+import { print, printJson, type SharedOptions } from './command.js';
 
 /** What the finite elements of a tensor are like; all null where there are none, or they are no numbers. */
 interface Statistics {
@@ -28,10 +28,8 @@ interface Row extends TensorInfo, Statistics {
 }
 
 /** `cortado inspect`: what is in a file of tensors. */
-export function register(program: Command): void {
-  addCommand(program, 'inspect', 'list the tensors of a file: types, shapes and what their elements are like')
-    .argument('<file>', `a file that ends in ${TENSOR_FILES.join(', ')} or .npy`)
-    .action(inspect);
+export function register(command: Command): void {
+  command.argument('<file>', `a file that ends in ${TENSOR_FILES.join(', ')} or .npy`).action(inspect);
 }
 
 async function inspect(path: string, options: SharedOptions): Promise<void> {

@@ -4,7 +4,7 @@ import { computeMean } from '../data/mean.js';
 import { KINDS, openDataset, type DatasetKind } from '../data/open.js';
 import { writeNpy } from '../npy.js';
 import type { Tensor } from '../tensor.js';
-import { addCommand, BadUsage, extents, positiveInteger, print, printJson, type SharedOptions } from './command.js';
+import { BadUsage, extents, positiveInteger, print, printJson, type SharedOptions } from './command.js';
 import { interruptible } from './interrupt.js';
 import { showProgress } from './progress.js';
 
@@ -18,8 +18,8 @@ interface MeanWords extends SharedOptions {
 }
 
 /** `cortado mean`: the mean picture of a dataset. */
-export function register(program: Command): void {
-  addCommand(program, 'mean', 'compute the mean picture of a dataset, as compute_image_mean of Caffe does')
+export function register(command: Command): void {
+  command
     .argument('<data>', 'folder of classes, list, LMDB, LevelDB, HDF5, CIFAR, MNIST or WebDataset')
     .argument('<out>', 'file to write: .binaryproto or .npy')
     .option('--size <n...>', 'one number: the shorter side, of which the middle square is taken; two: height and width')

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { extname } from 'node:path';
 import type { Command } from 'commander';
 import { FormatError } from '../errors.js';
-import { addCommand, BadUsage, positiveInteger, print, printJson, type SharedOptions } from './command.js';
+import { BadUsage, positiveInteger, print, printJson, type SharedOptions } from './command.js';
 import { drawCurves } from './plot/draw.js';
 import { readLog } from './plot/log.js';
 
@@ -15,8 +15,8 @@ interface PlotOptions extends SharedOptions {
 const DENSITY = 2;
 
 /** `cortado plot`: the curves of trainings. */
-export function register(program: Command): void {
-  addCommand(program, 'plot', 'draw loss and accuracy of trainings from their logs')
+export function register(command: Command): void {
+  command
     .argument('<file...>', 'logs of trainings, JSON lines; then the picture to write: .svg or .png')
     .option('--width <n>', 'of the picture', positiveInteger, 900)
     .option('--height <n>', 'of the picture', positiveInteger, 420)

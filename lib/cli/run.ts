@@ -9,7 +9,7 @@ import type { BackwardResult, Model } from '../model.js';
 import { readNpy, writeNpy } from '../npy.js';
 import { format, same, type Shape } from '../shape.js';
 import type { Tensor, TensorData } from '../tensor.js';
-import { addCommand, BadUsage, computing, print, printJson, type ComputeOptions } from './command.js';
+import { BadUsage, computing, print, printJson, type ComputeOptions } from './command.js';
 import { openNet, type OpenNet } from '../nets/open.js';
 import { addModel, type ModelOptions } from './net.js';
 
@@ -34,10 +34,8 @@ interface Item {
 }
 
 /** `cortado run`: a net on given blobs, every blob and gradient to files. */
-export function register(program: Command): void {
-  const command = addModel(
-    computing(addCommand(program, 'run', 'run a net on .npy files and write every blob as .npy')),
-  );
+export function register(command: Command): void {
+  addModel(computing(command));
   command
     .option('--weights <file>', 'caffemodel, gzipped or not (default: the fillers of the net)')
     .addOption(

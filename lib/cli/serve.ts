@@ -3,16 +3,7 @@ import { basename, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import { createServer, type Server } from '../serve/index.js';
-import {
-  addCommand,
-  BadUsage,
-  computing,
-  Failure,
-  positiveInteger,
-  print,
-  printJson,
-  type ComputeOptions,
-} from './command.js';
+import { BadUsage, computing, Failure, positiveInteger, print, printJson, type ComputeOptions } from './command.js';
 import { version } from './version.js';
 
 interface ServeOptions extends ComputeOptions {
@@ -32,8 +23,8 @@ interface ServeOptions extends ComputeOptions {
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'];
 
 /** `cortado serve`: models over HTTP. */
-export function register(program: Command): void {
-  computing(addCommand(program, 'serve', 'answer requests over HTTP by the Open Inference Protocol'))
+export function register(command: Command): void {
+  computing(command)
     .argument(
       '<model...>',
       'ready-made nets with weights, prototxt descriptions (JSON), or folders with a cortado.json; NAME=… gives a name',

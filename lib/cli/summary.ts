@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { formatSummary, summarize } from '../table.js';
-import { addCommand, positiveInteger, print, printJson, type SharedOptions } from './command.js';
+import { positiveInteger, print, printJson, type SharedOptions } from './command.js';
 import { openNet } from '../nets/open.js';
 import { addModel, type ModelOptions } from './net.js';
 
@@ -9,10 +9,8 @@ interface SummaryOptions extends SharedOptions, ModelOptions {
 }
 
 /** `cortado summary`: a net as a table. */
-export function register(program: Command): void {
-  addModel(addCommand(program, 'summary', 'print a net as a table: layers, shapes, parameters, FLOPs, bytes'))
-    .option('--batch <n>', "images of a run (default: the net's own)", positiveInteger)
-    .action(summary);
+export function register(command: Command): void {
+  addModel(command).option('--batch <n>', "images of a run (default: the net's own)", positiveInteger).action(summary);
 }
 
 async function summary(options: SummaryOptions): Promise<void> {

@@ -7,7 +7,7 @@ import type { Model } from '../model.js';
 import { count } from '../shape.js';
 import { evaluate, Inputs, scoresOf, type EvaluateOptions, type Evaluation } from '../train/index.js';
 import { average } from '../tasks/answers.js';
-import { addCommand, computing, positiveInteger, print, printJson } from './command.js';
+import { computing, positiveInteger, print, printJson } from './command.js';
 import { interruptible } from './interrupt.js';
 import { showProgress } from './progress.js';
 import { Confusion, formatClasses, formatConfusion } from './tables.js';
@@ -21,10 +21,8 @@ import { count as thousands, duration, metrics } from './view/words.js';
 const CROPS = 10;
 
 /** `cortado test`: how good a net is on pictures whose classes are known. */
-export function register(program: Command): void {
-  computing(
-    addCommand(program, 'test', 'tell how good a net is: accuracy, loss, a table of classes, what it takes for what'),
-  )
+export function register(command: Command): void {
+  computing(command)
     .option('--model <net>', 'a prototxt file or a ready-made model (default: what a checkpoint of "train --net" says)')
     .option(
       '--weights <file>',

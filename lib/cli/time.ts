@@ -2,7 +2,7 @@ import { SingleBar } from 'cli-progress';
 import type { Command } from 'commander';
 import { measurePeak } from '../probe.js';
 import { align } from '../table.js';
-import { addCommand, computing, positiveInteger, print, printJson, type ComputeOptions } from './command.js';
+import { computing, positiveInteger, print, printJson, type ComputeOptions } from './command.js';
 import { openNet } from '../nets/open.js';
 import { addModel, type ModelOptions } from './net.js';
 import { timeNet, type PassTime, type Timing } from './timing.js';
@@ -14,8 +14,8 @@ interface TimeOptions extends ComputeOptions, ModelOptions {
 }
 
 /** `cortado time`: how long each layer takes. */
-export function register(program: Command): void {
-  addModel(computing(addCommand(program, 'time', 'time each layer, and compare with what the machine can do at best')))
+export function register(command: Command): void {
+  addModel(computing(command))
     .option('--batch <n>', "images of a run (default: the net's own)", positiveInteger)
     .option('--iterations <n>', 'runs to take the median of', positiveInteger, 10)
     .option('--backward', 'time the gradients of all learned parameters too, as in training')

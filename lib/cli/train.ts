@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { addCommand, BadUsage, computing } from './command.js';
+import { BadUsage, computing } from './command.js';
 import { netJob } from './training/by-net.js';
 import { solverJob } from './training/by-solver.js';
 import { Held } from '../recipes/held.js';
@@ -7,8 +7,8 @@ import { runJob } from './training/job.js';
 import { addCourse, addRecipe, type TrainWords } from './training/words.js';
 
 /** `cortado train`: a net learns, as a solver file says or without one. */
-export function register(program: Command): void {
-  const command = computing(addCommand(program, 'train', 'train a net, by a solver file of Caffe or without one'));
+export function register(command: Command): void {
+  computing(command);
   command
     .option('--solver <file>', "Caffe's solver.prototxt: says all but the device")
     .option('--net <net>', 'instead: a ready-made model such as alexnet, or a prototxt file with a loss')

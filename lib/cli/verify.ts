@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { openDevice } from '../device.js';
 import { align } from '../table.js';
 import { verify, type Verdict } from '../verify/verify.js';
-import { addCommand, Failure, note, print, printJson, type SharedOptions } from './command.js';
+import { Failure, note, print, printJson, type SharedOptions } from './command.js';
 
 interface VerifyOptions extends SharedOptions {
   readonly device: string;
@@ -12,8 +12,8 @@ interface VerifyOptions extends SharedOptions {
 }
 
 /** `cortado verify`: whether a device computes what the CPU does. */
-export function register(program: Command): void {
-  addCommand(program, 'verify', 'check every kernel of a device against the CPU, and its gradients against slopes')
+export function register(command: Command): void {
+  command
     .option('--device <name>', 'the device to check: cuda, cuda:1', 'cuda')
     .option('--out <file>', 'where the report is kept', 'cortado-verify.json')
     .action(run);
