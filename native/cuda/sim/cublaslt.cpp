@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include <algorithm>
+#include <vector>
 
 #include "../vendor/cublaslt_api.h"
 #include "answers.h"
@@ -83,15 +84,31 @@ void put(const Matrix& d, int64_t number, int64_t row, int64_t column, float y) 
   }
 }
 
+/// Every element once, rounded, row by row or column by column.
+std::vector<float> lines(const Matrix& m, int64_t number, bool rows, cublasComputeType_t compute) {
+  const int64_t count = rows ? m.rows() : m.columns(), length = rows ? m.columns() : m.rows();
+  std::vector<float> all;
+  all.reserve(static_cast<size_t>(count * length));
+  for (int64_t line = 0; line < count; ++line) {
+    for (int64_t i = 0; i < length; ++i)
+      all.push_back(rounded(compute, rows ? m.at(number, line, i) : m.at(number, i, line)));
+  }
+  return all;
+}
+
 void multiply(const cublasLtMatmulDescOpaque_t& product, uint64_t algorithm, const Matrix& a, const Matrix& b,
               const Matrix& d, int64_t number, float beta) {
   const bool biased = product.epilogue & CUBLASLT_EPILOGUE_BIAS, rectified = product.epilogue & CUBLASLT_EPILOGUE_RELU;
+  const int64_t depth = a.columns();
+  const std::vector<float> rows = lines(a, number, true, product.compute),
+                           columns = lines(b, number, false, product.compute);
   for (int64_t n = 0; n < b.columns(); ++n) {
     for (int64_t m = 0; m < a.rows(); ++m) {
+      const float *left = rows.data() + m * depth, *right = columns.data() + n * depth;
       float sum = 0;
-      for (int64_t i = 0; i < a.columns(); ++i) {
-        const int64_t k = algorithm == 0 ? i : a.columns() - 1 - i;
-        sum = fmaf(rounded(product.compute, a.at(number, m, k)), rounded(product.compute, b.at(number, k, n)), sum);
+      for (int64_t i = 0; i < depth; ++i) {
+        const int64_t k = algorithm == 0 ? i : depth - 1 - i;
+        sum = fmaf(left[k], right[k], sum);
       }
       const float before = beta == 0 ? 0.0f : beta * d.at(number, m, n);
       const float y = sum + before + (biased ? product.bias[m] : 0.0f);

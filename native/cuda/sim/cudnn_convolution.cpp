@@ -30,6 +30,19 @@ struct View {
     const float x = static_cast<float*>(data)[at];
     return tensor_cores ? to_tf32(x) : x;
   }
+  /// Every element once, with channels first.
+  std::vector<float> all() const {
+    std::vector<float> numbers;
+    numbers.reserve(static_cast<size_t>(extent[0] * extent[1] * extent[2] * extent[3]));
+    for (int64_t n = 0; n < extent[0]; ++n) {
+      for (int64_t c = 0; c < extent[1]; ++c) {
+        for (int64_t h = 0; h < extent[2]; ++h) {
+          for (int64_t w = 0; w < extent[3]; ++w) numbers.push_back(get(n, c, h, w));
+        }
+      }
+    }
+    return numbers;
+  }
   void put(int64_t n, int64_t c, int64_t h, int64_t w, float x) const {
     const int64_t at = place(n, c, h, w);
     if (type == CUDNN_DATA_HALF) {
@@ -42,21 +55,25 @@ struct View {
   }
 };
 
-/// Every meeting of an image's element, a weight and a feature.
+/// Every meeting of an image's element, a weight and a feature, by their numbers with channels first.
 template <class F>
 void for_each_term(const SimulatedConvolution& s, const F& f) {
-  const int64_t filters = s.weight[0] / s.groups();
+  const int64_t filters = s.weight[0] / s.groups(), channels = s.weight[1], taps = s.weight[2] * s.weight[3];
+  int64_t feature = 0;
   for (int64_t n = 0; n < s.features[0]; ++n) {
     for (int64_t k = 0; k < s.features[1]; ++k) {
       for (int64_t oh = 0; oh < s.features[2]; ++oh) {
-        for (int64_t ow = 0; ow < s.features[3]; ++ow) {
-          for (int64_t c = 0; c < s.weight[1]; ++c) {
+        for (int64_t ow = 0; ow < s.features[3]; ++ow, ++feature) {
+          for (int64_t c = 0; c < channels; ++c) {
+            const int64_t plane = (n * s.image[1] + k / filters * channels + c) * s.image[2];
             for (int64_t r = 0; r < s.weight[2]; ++r) {
               const int64_t h = oh * s.stride[0] - s.pad[0] + r * s.dilation[0];
               if (h < 0 || h >= s.image[2]) continue;
+              const int64_t row = (plane + h) * s.image[3], tap = (k * channels + c) * taps + r * s.weight[3];
               for (int64_t q = 0; q < s.weight[3]; ++q) {
                 const int64_t w = ow * s.stride[1] - s.pad[1] + q * s.dilation[1];
-                if (w >= 0 && w < s.image[3]) f(n, k, oh, ow, k / filters * s.weight[1] + c, c, r, q, h, w);
+                if (w >= 0 && w < s.image[3])
+                  f(static_cast<size_t>(row + w), static_cast<size_t>(tap + q), static_cast<size_t>(feature));
               }
             }
           }
@@ -93,20 +110,20 @@ void SimulatedConvolution::run(void* x, void* w, void* b, void* y) const {
                                                                                                    : weights;
   const int64_t* e = result.extent;
   std::vector<double> sums(static_cast<size_t>(e[0] * e[1] * e[2] * e[3]));
-  const auto sum = [&](int64_t n, int64_t c, int64_t h, int64_t q) -> double& {
-    return sums[static_cast<size_t>(((n * e[1] + c) * e[2] + h) * e[3] + q)];
-  };
-  for_each_term(*this, [&](int64_t n, int64_t k, int64_t oh, int64_t ow, int64_t ic, int64_t c, int64_t r, int64_t q,
-                           int64_t h, int64_t iw) {
-    const auto product = [](float left, float right) { return static_cast<double>(left) * static_cast<double>(right); };
-    if (&result == &planes) {
-      sum(n, k, oh, ow) += product(images.get(n, ic, h, iw), weights.get(k, c, r, q));
-    } else if (&result == &images) {
-      sum(n, ic, h, iw) += product(planes.get(n, k, oh, ow), weights.get(k, c, r, q));
-    } else {
-      sum(k, c, r, q) += product(planes.get(n, k, oh, ow), images.get(n, ic, h, iw));
-    }
-  });
+  const auto product = [](float left, float right) { return static_cast<double>(left) * static_cast<double>(right); };
+  if (&result == &planes) {
+    for_each_term(*this, [&, i = images.all(), w = weights.all()](size_t pixel, size_t tap, size_t feature) {
+      sums[feature] += product(i[pixel], w[tap]);
+    });
+  } else if (&result == &images) {
+    for_each_term(*this, [&, f = planes.all(), w = weights.all()](size_t pixel, size_t tap, size_t feature) {
+      sums[pixel] += product(f[feature], w[tap]);
+    });
+  } else {
+    for_each_term(*this, [&, f = planes.all(), i = images.all()](size_t pixel, size_t tap, size_t feature) {
+      sums[tap] += product(f[feature], i[pixel]);
+    });
+  }
   fill(result, sums, [&](int64_t channel, float v) {
     if (engine == kCareless) return NAN;  // nobody may choose it
     const float biased = bias ? v + biases.get(0, channel, 0, 0) : v;
