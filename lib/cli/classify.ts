@@ -28,8 +28,7 @@ interface Told {
 
 /** `cortado classify`: what a net sees in pictures. */
 export function register(command: Command): void {
-  computing(command);
-  command
+  computing(command)
     .option('--model <net>', `${MODELS} (default: what a checkpoint of "train --net" says)`)
     .argument('<image...>', 'files, folders, patterns, or - for standard input: JPEG, PNG, WebP, GIF, AVIF, TIFF, SVG')
     .option(

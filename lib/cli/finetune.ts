@@ -7,8 +7,7 @@ import { addCourse, addRecipe, type TrainWords } from './training/words.js';
 
 /** `cortado finetune`: a trained net learns other classes. */
 export function register(command: Command): void {
-  computing(command);
-  command
+  computing(command)
     .requiredOption('--net <net>', 'a ready-made model such as caffenet, or a prototxt file with a loss')
     .option('--weights <files>', 'what it has learned: .caffemodel or .safetensors (default: those that Cortado has)');
   addRecipe(addCourse(command)).action(finetuneCommand);

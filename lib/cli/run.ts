@@ -35,8 +35,7 @@ interface Item {
 
 /** `cortado run`: a net on given blobs, every blob and gradient to files. */
 export function register(command: Command): void {
-  addModel(computing(command));
-  command
+  addModel(computing(command))
     .option('--weights <file>', 'caffemodel, gzipped or not (default: the fillers of the net)')
     .addOption(
       new Option('--phase <phase>', 'which layers take part, and how they behave')

@@ -8,8 +8,7 @@ import { addCourse, addRecipe, type TrainWords } from './training/words.js';
 
 /** `cortado train`: a net learns, as a solver file says or without one. */
 export function register(command: Command): void {
-  computing(command);
-  command
+  computing(command)
     .option('--solver <file>', "Caffe's solver.prototxt: says all but the device")
     .option('--net <net>', 'instead: a ready-made model such as alexnet, or a prototxt file with a loss')
     .option('--weights <files>', 'start from these: .caffemodel or .safetensors, separated by commas');

@@ -49,8 +49,10 @@ struct Elementwise : TakesAlike {
     step.expect(first.dtype == y.dtype, "results of the first input's type");
     for (int i = 1; i < F::kInputs; ++i) {
       const Tensor& x = other[i - 1] = step.in(i);
-      step.expect(holds_numbers(x, y.size()) && x.dtype == other[0].dtype, "tensors of one size");
-      step.expect(x.dtype == y.dtype || (y.dtype == DType::bf16 && x.dtype == DType::f16), "values of a gradient");
+      step.expect(holds_numbers(x, y.size()), "tensors of one size");
+      const bool halves = y.dtype == DType::bf16 && x.dtype == DType::f16;
+      step.expect(x.dtype == other[0].dtype && (x.dtype == y.dtype || halves),
+                  "inputs of one type, or float16 behind a gradient in bfloat16");
     }
   }
 

@@ -4,8 +4,7 @@ namespace cortado::cuda {
 
 namespace {
 
-/// A warp adds up a unit, in an order that depends on the
-/// depth alone.
+/// A warp adds up a unit, in an order that depends on the depth alone.
 template <class X, class W, class Y>
 struct RowProduct {
   static constexpr int kUnits = kBlock / 32;

@@ -3,6 +3,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { totalmem, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { cli } from '../support/cli.js';
+import { compiled, script } from '../support/scripts.js';
 
 interface Finding {
   readonly name: string;
@@ -169,6 +170,8 @@ describe('cortado doctor', () => {
 });
 
 describe('the command line', () => {
+  before(compiled);
+
   it('answers bad usage with code 2, one line on standard error and nothing on standard output', () => {
     for (const args of [['doctor', '--wrong'], ['nonsense'], ['doctor', 'superfluous']]) {
       const { code, stdout, stderr } = cli(args);
@@ -185,5 +188,18 @@ describe('the command line', () => {
       assert.equal(code, 0, args.join(' '));
       assert.match(stdout, /Usage: cortado/);
     }
+  });
+
+  it('loads no command to tell of them all', () => {
+    const { code, stdout } = script(`
+      import { createRequire } from 'node:module';
+      import { run } from './dist/cli/commands.js';
+      const code = await run(['--help']);
+      console.log('loaded: ' + Object.keys(createRequire(import.meta.url).cache).join());
+      process.exitCode = code;
+    `);
+    assert.equal(code, 0);
+    assert.match(stdout, /import-images .*\n[^]*serve .*\n[^]*loaded: .*commander/);
+    assert.doesNotMatch(stdout, /node_modules.(@img|sharp|fastify|protobufjs)/);
   });
 });

@@ -11,14 +11,11 @@ namespace {
 
 /// Random bits of which every 16 make a number from 2^-7 to 2 in float32 and bfloat16, and from 1 to 2 in float16, of
 /// either sign: chips are faster on numbers that are all the same, and rounding does not show on them.
-const std::vector<uint16_t>& ordinary_numbers() {
-  static const std::vector<uint16_t> all = [] {
-    std::vector<uint16_t> numbers(size_t{1} << 19);
-    std::mt19937 random;
-    for (uint16_t& number : numbers) number = static_cast<uint16_t>((random() & 0x83ff) | 0x3c00);
-    return numbers;
-  }();
-  return all;
+std::vector<uint16_t> ordinary_numbers() {
+  std::vector<uint16_t> numbers(size_t{1} << 19);
+  std::mt19937 random;
+  for (uint16_t& number : numbers) number = static_cast<uint16_t>((random() & 0x83ff) | 0x3c00);
+  return numbers;
 }
 
 /// What lies in `bytes` bytes at `to`, copied over and over until they fill `size`.
@@ -33,7 +30,7 @@ void repeat(uint8_t* to, size_t bytes, size_t size, cudaStream_t stream) {
 
 Stopwatch::Stopwatch(const std::vector<size_t>& bytes)
     : stream_(make_stream()), begun_(make_event(cudaEventDefault)), ended_(make_event(cudaEventDefault)) {
-  const std::vector<uint16_t>& numbers = ordinary_numbers();
+  const std::vector<uint16_t> numbers = ordinary_numbers();
   for (const size_t size : bytes) {
     Block& block = buffers_.emplace_back();
     if (size == 0) continue;
