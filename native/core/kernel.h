@@ -66,6 +66,12 @@ struct Kernel {
   Layouts layouts = Layouts::first;
 };
 
+/// Cold: compiled for size, which takes less time, and a plan prepares a kernel once.
+template <class K>
+[[gnu::cold]] void prepare_at(void* place, Prepare& step) {
+  *static_cast<K*>(place) = K(step);
+}
+
 /// The table's entry for the type K, which may say its `kLayouts`. Calls of a K with a `static void run_together(const
 /// void* const*, int, const R&)` touch nothing of each other's.
 template <class K, class R>
@@ -74,7 +80,7 @@ constexpr Kernel make_kernel(const char* name) {
   Kernel kernel{
       name,
       sizeof(K),
-      [](void* place, Prepare& step) { *static_cast<K*>(place) = K(step); },
+      &prepare_at<K>,
       [](const void* prepared, const void* run) { static_cast<const K*>(prepared)->run(*static_cast<const R*>(run)); },
   };
   if constexpr (requires { K::kLayouts; }) kernel.layouts = K::kLayouts;

@@ -35,11 +35,9 @@ struct LrnMaxPool {
   void run(const Run& run) const {
     const int64_t tiles = lrn.images * bands, work = lrn.channels * band * pool.w * pool.stride_h;
     with_power(lrn.beta, [&](auto power) {
-      with_window(pool, [&]<int Stride, int Width>(Lanes<Stride, Width>) {
-        for_numbered_slices(run.threads, tiles, grain_of(work), [&](int thread, int64_t begin, int64_t end) {
-          float* planes = static_cast<float*>(run.scratch) + thread * LrnShape::kTogether * line();
-          for (int64_t i = begin; i < end; ++i) tile<Stride, Width>(power, i / bands, i % bands * band, planes);
-        });
+      for_numbered_slices(run.threads, tiles, grain_of(work), [&](int thread, int64_t begin, int64_t end) {
+        float* planes = static_cast<float*>(run.scratch) + thread * LrnShape::kTogether * line();
+        for (int64_t i = begin; i < end; ++i) tile(power, i / bands, i % bands * band, planes);
       });
     });
   }
@@ -48,7 +46,7 @@ struct LrnMaxPool {
   /// Floats of the rows that a band of outputs sees.
   int64_t line() const { return padded(((band - 1) * pool.stride_h + pool.kernel_h) * pool.w); }
 
-  template <int Stride, int Width, class Power>
+  template <class Power>
   void tile(const Power& power, int64_t image, int64_t first, float* planes) const {
     const int64_t last = first + band < pool.oh ? first + band : pool.oh;
     const WindowSpan above(first, pool.h, pool.kernel_h, pool.stride_h, pool.pad_h);
@@ -59,12 +57,18 @@ struct LrnMaxPool {
       lrn.for_scales(power, from, c, n, [&](int64_t i, int64_t j, int64_t lanes, Vf own, Vf s) {
         store_lanes(planes + i * line() + j, own * power(s).power, lanes);
       });
-      for (int64_t i = 0; i < lrn.together(c); ++i) {
-        const int64_t at = (image * lrn.channels + c + i) * pool.oh * pool.ow;
-        MaxRows<Stride, Width, uint8_t>{pool, planes + i * line(), top, y.f32() + at, code ? code.u8() + at : nullptr}
-            .all(first, last);
-      }
+      for (int64_t i = 0; i < lrn.together(c); ++i)
+        largest(planes + i * line(), top, image * lrn.channels + c + i, first, last);
     }
+  }
+
+  /// Windows [first, last) of a channel, whose rows from `top` on are in `plane`. Windows are told apart here and not
+  /// outside of tile(), which would be compiled for each of them.
+  void largest(const float* plane, int64_t top, int64_t channel, int64_t first, int64_t last) const {
+    const int64_t at = channel * pool.oh * pool.ow;
+    with_window(pool, [&]<int Stride, int Width>(Lanes<Stride, Width>) {
+      MaxRows<Stride, Width, uint8_t>{pool, plane, top, y.f32() + at, code ? code.u8() + at : nullptr}.all(first, last);
+    });
   }
 };
 
