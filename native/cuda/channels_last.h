@@ -51,8 +51,9 @@ struct ToLast {
 };
 
 /// The same where the channels of a pixel are one access: they are a thread's, whose neighbours read beside it.
-template <class From, class To, class I>
+template <class From, class To>
 struct PixelToLast {
+  using I = int32_t;
   Planes p;
   Divisor<I> by_pixels;
   const From* from;

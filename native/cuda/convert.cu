@@ -10,20 +10,12 @@ namespace cortado::cuda {
 
 namespace {
 
-/// f(From(), To()) for any two types.
-template <class F>
-void with_both(DType from, DType to, const F& f) {
-  with_numbers(from, [&](auto a) { with_numbers(to, [&](auto b) { f(a, b); }); });
-}
-
 template <class From, class To>
 void turn_to_last(const Launch& launch, const Planes& p, const From* from, To* to, const float* scale) {
-  if (p.inner.size() != kLanes) return for_blocks(launch, p.blocks(), ToLast<From, To>{p, from, to, scale});
   const int64_t n = p.outer.size() * p.pixels;
-  with_index(n, [&](auto index) {
-    using I = decltype(index);
-    for_each<I>(launch, n, PixelToLast<From, To, I>{p, Divisor<I>(p.pixels), from, to, scale});
-  });
+  if (p.inner.size() != kLanes || !countable(n))
+    return for_blocks(launch, p.blocks(), ToLast<From, To>{p, from, to, scale});
+  for_each<int32_t>(launch, n, PixelToLast<From, To>{p, Divisor<int32_t>(p.pixels), from, to, scale});
 }
 
 }  // namespace

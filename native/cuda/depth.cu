@@ -139,29 +139,21 @@ struct Flatten {
   }
 };
 
-/// f(From(), To(), I()) for the types of two tensors' numbers and of an index that counts to `most`.
-template <class F>
-void with_types(const Tensor& from, const Tensor& to, int64_t most, const F& f) {
-  with_numbers(from.dtype, [&](auto a) {
-    with_numbers(to.dtype, [&](auto b) { with_index(most, [&](auto index) { f(a, b, index); }); });
-  });
-}
-
 /// Images or filters x in blocks: y, in the type and order that it has. What lies outside of x is zero, rows and
 /// columns of x beyond the last block are left out.
 struct SpaceToDepth : Blocks {
   explicit SpaceToDepth(Prepare& step) : Blocks(step, step.in(0), step.out(0)) {}
   void run(const Launch& launch) const {
-    with_types(space, depth, most(), [&](auto a, auto b, auto index) {
+    with_both(space.dtype, depth.dtype, [&](auto a, auto b) {
       using A = decltype(a);
       using B = decltype(b);
-      using I = decltype(index);
       const int64_t n = depth.size();
-      if (depth.channels_last && depth.dim[1] % kLanes == 0) {
-        for_each<I>(launch, n / kLanes, Deepen<A, B, I, kLanes>(*this));
-      } else {
+      if (depth.channels_last && depth.dim[1] % kLanes == 0 && countable(most()))
+        return for_each<int32_t>(launch, n / kLanes, Deepen<A, B, int32_t, kLanes>(*this));
+      with_index(most(), [&](auto index) {
+        using I = decltype(index);
         for_each<I>(launch, n, Deepen<A, B, I, 1>(*this));
-      }
+      });
     });
   }
 };
@@ -173,9 +165,11 @@ struct DepthToSpace : Blocks {
                 "a block for every pixel");
   }
   void run(const Launch& launch) const {
-    with_types(depth, space, most(), [&](auto a, auto b, auto index) {
-      using I = decltype(index);
-      for_each<I>(launch, space.size(), Flatten<decltype(a), decltype(b), I>(*this));
+    with_both(depth.dtype, space.dtype, [&](auto a, auto b) {
+      with_index(most(), [&](auto index) {
+        using I = decltype(index);
+        for_each<I>(launch, space.size(), Flatten<decltype(a), decltype(b), I>(*this));
+      });
     });
   }
 };

@@ -7,8 +7,9 @@ namespace cortado::cuda {
 
 namespace {
 
+using I = int32_t;
+
 /// Where elements of both forms lie.
-template <class I>
 class GroupedPlaces {
  public:
   explicit GroupedPlaces(const GroupedWeights& g)
@@ -35,9 +36,9 @@ class GroupedPlaces {
   Divisor<I> by_filters_, by_taps_, by_line_;
 };
 
-template <class From, class To, class I>
+template <class From, class To>
 struct WithoutGroups {
-  GroupedPlaces<I> places;
+  GroupedPlaces places;
   const From* from;
   To* to;
   const float* scale;
@@ -48,9 +49,9 @@ struct WithoutGroups {
   }
 };
 
-template <class From, class To, class I>
+template <class From, class To>
 struct InGroups {
-  GroupedPlaces<I> places;
+  GroupedPlaces places;
   const From* from;
   To* to;
   const float* scale;
@@ -61,35 +62,25 @@ struct InGroups {
   }
 };
 
-/// f(From(), To(), I()) for any two types and an index.
-template <class F>
-void with_all(DType from, DType to, const GroupedWeights& g, const F& f) {
-  with_numbers(from, [&](auto a) {
-    with_numbers(to, [&](auto b) { with_index(g.whole(), [&](auto index) { f(a, b, index); }); });
-  });
-}
-
 }  // namespace
 
 void without_groups(const Launch& launch, const GroupedWeights& g, const Tensor& from, void* to, DType type,
                     const float* scale) {
-  with_all(from.dtype, type, g, [&](auto a, auto b, auto index) {
+  with_both(from.dtype, type, [&](auto a, auto b) {
     using From = decltype(a);
     using To = decltype(b);
-    using I = decltype(index);
     for_each<I>(launch, g.whole(),
-                WithoutGroups<From, To, I>{GroupedPlaces<I>(g), numbers<From>(from), static_cast<To*>(to), scale});
+                WithoutGroups<From, To>{GroupedPlaces(g), numbers<From>(from), static_cast<To*>(to), scale});
   });
 }
 
 void in_groups(const Launch& launch, const GroupedWeights& g, const void* from, DType type, const Tensor& to,
                const float* scale) {
-  with_all(type, to.dtype, g, [&](auto a, auto b, auto index) {
+  with_both(type, to.dtype, [&](auto a, auto b) {
     using From = decltype(a);
     using To = decltype(b);
-    using I = decltype(index);
     for_each<I>(launch, g.whole(),
-                InGroups<From, To, I>{GroupedPlaces<I>(g), static_cast<const From*>(from), numbers_to<To>(to), scale});
+                InGroups<From, To>{GroupedPlaces(g), static_cast<const From*>(from), numbers_to<To>(to), scale});
   });
 }
 

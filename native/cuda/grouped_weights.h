@@ -13,6 +13,7 @@ struct GroupedWeights {
   bool last;  // whether channels come last in groups, too
 
   int64_t size() const { return groups * filters * channels * taps; }
+  /// Countable, or there are no kernels for them.
   int64_t whole() const { return size() * groups; }
 };
 

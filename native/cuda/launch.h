@@ -61,25 +61,26 @@ void start(const Launch& launch, void (*kernel)(F, int64_t, const int32_t*), int
 
 }  // namespace detail
 
-/// f(i) for every i in [0, n), in any order. An index of 32 bits is for n of at most kCountable.
+/// f(i) for every i in [0, n), in any order. An index of 32 bits is for a countable n.
 template <class I = int64_t, class F>
 void for_each(const Launch& launch, int64_t n, const F& f) {
   if (n > 0) detail::start(launch, detail::each<I, F>, (n + kBlock - 1) / kBlock, f, n);
 }
 
-/// As much as an index of 32 bits counts, with the stride of the largest grid to spare. On the simulated GPU little, so
-/// that tests meet both kinds of index.
-#if defined(CORTADO_CUDA_SIM)
-constexpr int64_t kCountable = 1000;
-#else
-constexpr int64_t kCountable = INT32_MAX - detail::kMostBlocks * kBlock;
-#endif
+/// Whether an index of 32 bits counts to `most`, with the stride of the largest grid to spare. A GPU has neither
+/// additions nor divisions of 64: what has a general kernel beside it need not be compiled for both.
+constexpr bool countable(int64_t most) { return most <= INT32_MAX - detail::kMostBlocks * kBlock; }
 
-/// f(I()) for the type of index that counts to `most`: 32 bits where they do, since a GPU has neither additions nor
-/// divisions of 64.
+/// f(I()) for the type of index that counts to `most`: 32 bits where they do. On the simulated GPU to little, so that
+/// tests meet both.
 template <class F>
 void with_index(int64_t most, const F& f) {
-  if (most <= kCountable) {
+#if defined(CORTADO_CUDA_SIM)
+  const bool narrow = most <= 1000;
+#else
+  const bool narrow = countable(most);
+#endif
+  if (narrow) {
     f(int32_t());
   } else {
     f(int64_t());

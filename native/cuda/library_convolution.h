@@ -93,7 +93,8 @@ class LibraryConvolution {
     if (scaled() && direct_[left()]) direct_[right()] = false;  // it is brought to where their sums fit
     const bool epilogue = pass_ == Pass::features && (epilogue_.bias || epilogue_.relu);
     const bool fusible = epilogue && (!last || (direct_[kFeaturesSide] && !scaled()));
-    const bool separable = last && s.groups > 1 && s.groups <= kMostGroups && planes_[kWeightSide].whole();
+    const bool separable =
+        last && s.groups > 1 && s.groups <= kMostGroups && planes_[kWeightSide].whole() && countable(weights_.whole());
     for (const bool fused : {true, false}) {
       for (const bool whole : {false, true}) {
         if ((whole && !separable) || (fused && !fusible)) continue;

@@ -77,7 +77,7 @@ struct NormalizeFive {
   const T* x;
   T* y;
   Five five;
-  __device__ void operator()(typename Five::Index i) const {
+  __device__ void operator()(int32_t i) const {
     constexpr int kEach = Five::kEach;
     const auto place = five.place(i);
     float v[kEach + 4];
@@ -96,7 +96,7 @@ struct SlopeFive {
   T* dx;
   Five five;
   bool relu;
-  __device__ void operator()(typename Five::Index i) const {
+  __device__ void operator()(int32_t i) const {
     constexpr int kEach = Five::kEach;
     const auto place = five.place(i);
     float v[kEach + 8], direct[kEach + 4], term[kEach + 4];
@@ -168,12 +168,10 @@ struct LrnOf : Normalization<T, Across> {
  private:
   void compute(const Launch& launch, const T* from, T* to) const {
     const Across& e = this->extents;
-    with_index(most_of(e), [&](auto index) {
-      using I = decltype(index);
-      if (!takes_five(e)) return normalize(launch, this->n, from, to, AcrossChannels<I>(e));
-      with_five<I, kForward>(
-          e, [&](const auto& five) { for_each<I>(launch, five.threads(e), NormalizeFive{from, to, five}); });
-    });
+    if (takes_runs(e))
+      return with_runs<kForward>(
+          e, [&](const auto& five) { for_each<int32_t>(launch, five.threads(e), NormalizeFive{from, to, five}); });
+    with_index(this->n, [&](auto index) { normalize(launch, this->n, from, to, AcrossChannels<decltype(index)>(e)); });
   }
 };
 using Lrn = Stored<LrnOf>;
@@ -215,17 +213,17 @@ struct LrnGradBy {
   template <class T, class V>
   struct Of : NormalizationGrad<T, V, Across> {
     explicit Of(Prepare& step) : NormalizationGrad<T, V, Across>(step) {
-      if (!takes_five(this->extents)) step.scratch(this->terms());
+      if (!takes_runs(this->extents)) step.scratch(this->terms());
     }
     void run(const Launch& launch) const {
       const Across& e = this->extents;
-      with_index(most_of(e), [&](auto index) {
-        using I = decltype(index);
-        if (!takes_five(e))
-          return normalize_gradient(launch, this->n, this->dy, this->x, this->dx, AcrossChannels<I>(e), kRelu);
-        with_five<I, kBackward>(e, [&](const auto& five) {
-          for_each<I>(launch, five.threads(e), SlopeFive{this->dy, this->x, this->dx, five, kRelu});
+      if (takes_runs(e))
+        return with_runs<kBackward>(e, [&](const auto& five) {
+          for_each<int32_t>(launch, five.threads(e), SlopeFive{this->dy, this->x, this->dx, five, kRelu});
         });
+      with_index(this->n, [&](auto index) {
+        const AcrossChannels<decltype(index)> windows(e);
+        normalize_gradient(launch, this->n, this->dy, this->x, this->dx, windows, kRelu);
       });
     }
   };

@@ -115,9 +115,9 @@ struct Five {
 
 /// A thread takes kRun channels of a pixel, of which it reads each once, and has nothing to write but the result. Where
 /// channels are last it reads and writes whole lanes of them.
-template <class I, int kRun, bool kLast>
+template <int kRun, bool kLast>
 struct FiveChannels : Five {
-  using Index = I;
+  using I = int32_t;
   static constexpr int kEach = kRun;
   static_assert(!kLast || kEach == kLanes);
   Grid<I> grid;  // images or pixels, kEach channels, what lies between them
@@ -179,13 +179,15 @@ constexpr int kForward = 8, kBackward = 16;
 inline bool takes_five(const Across& e) {
   return e.half == 2 && e.beta == 0.75f && (!e.last || e.channels % kLanes == 0);
 }
-/// f(its windows), by where channels are.
-template <class I, int kRun, class F>
-void with_five(const Across& e, const F& f) {
-  if (e.last) return f(FiveChannels<I, kLanes, true>(e));
-  f(FiveChannels<I, kRun, false>(e));
+/// Whether FiveChannels does it: its index counts whole runs of channels.
+inline bool takes_runs(const Across& e) {
+  return takes_five(e) && countable(e.images * ((e.channels + kBackward) * e.pixels));
 }
-/// What an index counts to: whole runs of channels.
-inline int64_t most_of(const Across& e) { return e.images * ((e.channels + kBackward) * e.pixels); }
+/// f(its windows), by where channels are.
+template <int kRun, class F>
+void with_runs(const Across& e, const F& f) {
+  if (e.last) return f(FiveChannels<kLanes, true>(e));
+  f(FiveChannels<kRun, false>(e));
+}
 
 }  // namespace cortado::cuda

@@ -72,5 +72,10 @@ decltype(auto) with_numbers(DType type, const F& f) {
       return f(float());
   }
 }
+/// f(From(), To()) for any two types.
+template <class F>
+void with_both(DType from, DType to, const F& f) {
+  with_numbers(from, [&](auto a) { with_numbers(to, [&](auto b) { f(a, b); }); });
+}
 
 }  // namespace cortado::cuda

@@ -159,9 +159,9 @@ struct ShareOfMax {
 };
 
 /// The same where few windows cover a pixel, of kLanes channels.
-template <class T, class V, class Index>
+template <class T, class V>
 struct GatherOfFew {
-  using I = Index;
+  using I = int32_t;
   static constexpr int N = kLanes;
   FewWindows<T> won;
   const V* y;
@@ -218,16 +218,13 @@ struct MaxPoolGradBy {
         : share{numbers<T>(step.in(0)), Codes(step.in(1))},
           dx(numbers_to<T>(step.out(0))),
           shape(step, PoolShape::of_max_gradient(step, kType<T>)),
-          few(FewWindows<T>::suit(shape, step.in(1))) {
+          few(FewWindows<T>::suit(shape, step.in(1)) && countable(most_of(shape))) {
       if constexpr (kRelu) y = rectified_by<V>(step, 2);
     }
     void run(const Launch& launch) const {
       if (!few) return gather(launch, shape, dx, y, share);
       const FewWindows<T> won{share.dy, static_cast<const uint8_t*>(share.code.data)};
-      with_index(most_of(shape), [&](auto index) {
-        using I = decltype(index);
-        for_windows(launch, shape.inputs(), GatherOfFew<T, V, I>{won, y, dx, WindowsOf<I, kLanes>(shape)});
-      });
+      for_windows(launch, shape.inputs(), GatherOfFew<T, V>{won, y, dx, WindowsOf<int32_t, kLanes>(shape)});
     }
   };
 };

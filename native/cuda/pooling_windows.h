@@ -86,11 +86,9 @@ inline int64_t most_of(const Pooling& s) {
 /// f(windows), whose kernels take their elements by for_windows.
 template <class F>
 void with_windows(const Pooling& shape, const F& f) {
-  with_index(most_of(shape), [&](auto index) {
-    using I = decltype(index);
-    if (shape.channels % kLanes == 0) return f(WindowsOf<I, kLanes>(shape));
-    f(WindowsOf<I, 1>(shape));
-  });
+  const int64_t most = most_of(shape);
+  if (shape.channels % kLanes == 0 && countable(most)) return f(WindowsOf<int32_t, kLanes>(shape));
+  with_index(most, [&](auto index) { f(WindowsOf<decltype(index), 1>(shape)); });
 }
 /// The kernel k for n elements.
 template <class K>

@@ -34,21 +34,12 @@ void Winograd::with_tile(const F& f) const {
   f.template operator()<7, 5>();
 }
 
-/// f(index) for the type of index of `count` numbers a point and of all numbers of maps.
-template <class F>
-void Winograd::with_index_of(const Maps& maps, const F& f) const {
-  with_index(std::max(points() * maps.planes * tiles_.count, s_.images * maps.size() + tiles_.count), f);
-}
-
 /// The part of the batch that begins with tile `first`.
 template <class Transform>
 void Winograd::at_points(const Launch& launch, int64_t first, const Maps& maps, int64_t pad_h, int64_t pad_w,
                          const float* from, float* to) const {
-  with_index_of(maps, [&](auto index) {
-    using I = decltype(index);
-    for_each<I>(launch, maps.planes * tiles_.count,
-                TilesAtPoints<Transform, I>(tiles_, first, maps, pad_h, pad_w, from, to));
-  });
+  for_each<int32_t>(launch, maps.planes * tiles_.count,
+                    TilesAtPoints<Transform>(tiles_, first, maps, pad_h, pad_w, from, to));
 }
 
 template <int Tile, int R>
@@ -58,18 +49,13 @@ void Winograd::correlate(const Launch& launch, const float* from, const float* w
   const Maps source = this->source(), result = this->result();
   const bool turned = pass_ == Pass::image;
   const auto pad = [turned](const Extent& e) { return turned ? e.taps - 1 - e.pad : e.pad; };
-  with_index(points() * filters(), [&](auto index) {
-    using I = decltype(index);
-    for_each<I>(launch, filters(), FiltersAtPoints<Tile, R, I>{static_cast<I>(filters()), turned, weight, at.filters});
-  });
+  for_each<int32_t>(launch, filters(),
+                    FiltersAtPoints<Tile, R>{static_cast<int32_t>(filters()), turned, weight, at.filters});
   for (int64_t first = 0; first < tiles_.all(); first += tiles_.count) {
     at_points<Interpolate<Tile>>(launch, first, source, pad(s_.height), pad(s_.width), from, at.source);
     vendor_->run(*product_, launch.stream, at.source, at.filters, nullptr, at.second, at.workspace);
-    with_index_of(result, [&](auto index) {
-      using I = decltype(index);
-      for_each<I>(launch, result.planes * tiles_.count,
-                  TilesFromPoints<Tile, Tile + 1 - R, I>(tiles_, first, result, at.second, to, epilogue));
-    });
+    for_each<int32_t>(launch, result.planes * tiles_.count,
+                      TilesFromPoints<Tile, Tile + 1 - R>(tiles_, first, result, at.second, to, epilogue));
   }
 }
 
@@ -83,10 +69,7 @@ void Winograd::filter_gradient(const Launch& launch, const float* image, float* 
     at_points<AtPoints<Tile, Tile + 1 - R>>(launch, first, other, 0, 0, features, at.second);
     vendor_->run(*product_, launch.stream, at.source, at.second, nullptr, at.filters, at.workspace, first > 0);
   }
-  with_index(points() * filters(), [&](auto index) {
-    using I = decltype(index);
-    for_each<I>(launch, filters(), FiltersFromPoints<Tile, R, I>{static_cast<I>(filters()), at.filters, weight});
-  });
+  for_each<int32_t>(launch, filters(), FiltersFromPoints<Tile, R>{static_cast<int32_t>(filters()), at.filters, weight});
 }
 
 void Winograd::run(const Launch& launch, float* image, float* weight, float* features, const Epilogue& epilogue) const {

@@ -20,7 +20,7 @@ class Winograd {
   static bool takes(const Conv2dShape& s) {
     const auto plain = [](const Extent& e) { return e.stride == 1 && e.dilation == 1 && e.pad < e.taps; };
     return plain(s.height) && plain(s.width) && s.height.taps == s.width.taps && s.height.taps >= 3 &&
-           s.height.taps <= 5 && multiplications(s) >= kLeast;
+           s.height.taps <= 5 && multiplications(s) >= kLeast && counted(s);
   }
 
   /// Ways that may be fast: as many tiles at a time as there is room for, and as many as the caches hold.
@@ -47,6 +47,10 @@ class Winograd {
     return static_cast<double>(s.images * s.groups * s.filters * s.pixels()) *
            static_cast<double>(s.channels * s.taps());
   }
+
+  /// Whether an index of 32 bits counts to the numbers of either side, and a tile more for each of the other's pixels.
+  /// It does to what is at the points: there is no room for more.
+  static bool counted(const Conv2dShape& s) { return countable(s.images * (image(s).size() + features(s).size())); }
 
   /// No more than this to work in: all together, and of it for tiles at the points.
   static constexpr size_t kMostWorkspace = size_t{512} << 20, kMostRoom = size_t{400} << 20;
@@ -123,8 +127,6 @@ class Winograd {
 
   template <class F>
   void with_tile(const F& f) const;
-  template <class F>
-  void with_index_of(const Maps& maps, const F& f) const;
   template <class Transform>
   void at_points(const Launch& launch, int64_t first, const Maps& maps, int64_t pad_h, int64_t pad_w, const float* from,
                  float* to) const;

@@ -1,6 +1,6 @@
 // Winograd's transforms on a GPU: a thread has a tile, or a filter, and its neighbours the next ones, so that what they
 // read and write lies together. Numbers at the points lie point by point, of each point by planes (channels of all
-// groups) and tiles.
+// groups) and tiles. An index of 32 bits counts to all that Winograd::takes.
 #pragma once
 
 #include <algorithm>
@@ -38,13 +38,12 @@ struct Tiles {
 };
 
 /// Where a tile's outputs begin.
-template <class I>
 struct TilePlace {
-  I plane, image, row, column;
+  int32_t plane, image, row, column;
 };
 
-template <class I>
 struct TilePlaces {
+  using I = int32_t;
   I first, outputs, down, across, count;
   Divisor<I> by_count, by_image, by_across;
 
@@ -58,7 +57,7 @@ struct TilePlaces {
         by_image(t.down * t.across),
         by_across(t.across) {}
   /// Of number i of a point in the part that begins with tile `first`. Behind the last image there may be more.
-  __device__ TilePlace<I> operator()(I i) const {
+  __device__ TilePlace operator()(I i) const {
     const I plane = by_count(i), tile = first + (i - plane * count), image = by_image(tile);
     const I inside = tile - image * (down * across), row = by_across(inside);
     return {plane, image, row * outputs, (inside - row * across) * outputs};
@@ -67,9 +66,10 @@ struct TilePlaces {
 
 /// Tiles of maps at the points: of a source, which a tile's pixels begin `pad` before its outputs, or of the features
 /// themselves. Pixels outside are 0, and so are tiles behind the last image.
-template <class Transform, class I>
+template <class Transform>
 struct TilesAtPoints {
-  TilePlaces<I> places;
+  using I = int32_t;
+  TilePlaces places;
   I images, planes, height, width, pad_h, pad_w;
   const float* from;
   float* to;
@@ -86,7 +86,7 @@ struct TilesAtPoints {
         from(from),
         to(to) {}
   __device__ void operator()(I i) const {
-    const TilePlace<I> tile = places(i);
+    const TilePlace tile = places(i);
     const I top = tile.image < images ? tile.row - pad_h : height, left = tile.column - pad_w;
     const I first = ((tile.image * planes + tile.plane) * height + top) * width + left, points = planes * places.count;
     transform_square<Transform>(
@@ -99,9 +99,10 @@ struct TilesAtPoints {
 };
 
 /// Outputs of tiles, from the points.
-template <int Tile, int M, class I>
+template <int Tile, int M>
 struct TilesFromPoints {
-  TilePlaces<I> places;
+  using I = int32_t;
+  TilePlaces places;
   I images, planes, height, width;
   const float* from;
   float* to;
@@ -118,7 +119,7 @@ struct TilesFromPoints {
         to(to),
         epilogue(epilogue) {}
   __device__ void operator()(I i) const {
-    const TilePlace<I> tile = places(i);
+    const TilePlace tile = places(i);
     if (tile.image >= images) return;
     const I points = planes * places.count;
     const int rows = static_cast<int>(height - tile.row), columns = static_cast<int>(width - tile.column);
@@ -134,14 +135,14 @@ struct TilesFromPoints {
 };
 
 /// Filters at the points, with Lagrange's denominators; turned round for the gradient of the image.
-template <int Tile, int R, class I>
+template <int Tile, int R>
 struct FiltersAtPoints {
-  I count;
+  int32_t count;
   bool turned;
   const float* from;
   float* to;
 
-  __device__ void operator()(I i) const {
+  __device__ void operator()(int32_t i) const {
     transform_square<AtPoints<Tile, R>>(
         [&](int y, int x) { return from[i * (R * R) + (turned ? R * R - 1 - (y * R + x) : y * R + x)]; },
         [&](int y, int x, float v) { to[(y * Tile + x) * count + i] = v * lagrange<Tile>(y, x); });
@@ -149,13 +150,13 @@ struct FiltersAtPoints {
 };
 
 /// Gradients of filters, from the points.
-template <int Tile, int R, class I>
+template <int Tile, int R>
 struct FiltersFromPoints {
-  I count;
+  int32_t count;
   const float* from;
   float* to;
 
-  __device__ void operator()(I i) const {
+  __device__ void operator()(int32_t i) const {
     transform_square<FromPoints<Tile, R>>(
         [&](int y, int x) { return from[(y * Tile + x) * count + i] * lagrange<Tile>(y, x); },
         [&](int y, int x, float v) { to[i * (R * R) + y * R + x] = v; });
