@@ -106,7 +106,8 @@
           'target_name': 'isa_own',
           'type': 'static_library',
           'sources': ['native/cpu/isa/own.cpp', 'native/cpu/isa/own_products.cpp'],
-          'cflags_cc': ['-march=native'],
+          # What kernels keep outlives no scope of theirs, and to watch over that takes a quarter of their time to compile.
+          'cflags_cc': ['-march=native', '-fno-sanitize-address-use-after-scope'],
         },
       ],
     }],
