@@ -39,11 +39,13 @@ function pixel(
 
 const extent = fc.integer({ min: 1, max: 24 });
 const picture = fc
-  .record({ channels: fc.constantFrom(1, 3), height: extent, width: extent, seed: fc.nat() })
-  .map(({ channels, height, width, seed }): Picture => {
-    const data = Uint8Array.from({ length: channels * height * width }, (_, i) => (i * 7919 + seed) % 251);
-    return { data, channels, height, width };
-  });
+  .tuple(fc.constantFrom(1, 3), extent, extent, fc.nat())
+  .map(([channels, height, width, seed]) => pictureOf(channels, height, width, seed));
+
+function pictureOf(channels: number, height: number, width: number, seed: number): Picture {
+  const data = Uint8Array.from({ length: channels * height * width }, (_, i) => (i * 7919 + seed) % 251);
+  return { data, channels, height, width };
+}
 
 /** Windows that lie in `resized`. */
 function windowsIn([tall, wide]: Extents, seed: number): { extents: Extents; windows: number[] } {
@@ -74,14 +76,16 @@ describe('cutPicture', () => {
                 const own = (c: number): number =>
                   pixel(source, resized, top + y, left + (mirrored ? width - 1 - x : x), c);
                 const expected = plane === GREY ? 0.299 * own(0) + 0.587 * own(1) + 0.114 * own(2) : own(plane);
-                // A tie may round the other way, in each direction.
-                assert.ok(Math.abs(out[at]! - expected) <= 1.51, `${out[at]} for ${expected}`);
+                // Where pixels lie between the directions a tie may round the other way; grey is rounded once more.
+                const limit = plane === GREY ? 2.01 : 1.51;
+                assert.ok(Math.abs(out[at]! - expected) <= limit, `${out[at]} for ${expected}, plane ${plane}`);
               }
             }
           }
         }
       }),
-      { numRuns: 60 },
+      // Ties in all channels of two rows, on the way to grey.
+      { numRuns: 60, examples: [[pictureOf(3, 2, 21, 53), 1, 18, 1687344, false]] },
     );
   });
 
