@@ -66,6 +66,11 @@ export default defineConfig(
     'Passes are pure: program in, program out.',
   ),
   direction(
+    ['lib/protobuf/**/*.ts', 'lib/file.ts', 'lib/bytes.ts'],
+    [...running, '**/passes/**', ...networks, '**/onnx/**', '**/formats/**', '**/data/**', ...programs],
+    'What files of any kind are read and written with knows none of them.',
+  ),
+  direction(
     ['lib/errors.ts', 'lib/shape.ts'],
     ['./*', '../*', '!./errors.js'],
     'The ground floor imports nothing above it.',

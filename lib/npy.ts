@@ -1,6 +1,6 @@
 import { endianness } from 'node:os';
-import { writePieces } from './caffe/file.js';
 import { FormatError, UsageError } from './errors.js';
+import { writePieces } from './file.js';
 import {
   byteLength,
   ELEMENT_BYTES,

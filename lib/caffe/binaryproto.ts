@@ -1,6 +1,6 @@
+import { readBinary, writePieces, type Source } from '../file.js';
 import { checkBlob, decodeBlob, encodeBlob, type Blob } from './blob.js';
 import type { ReadOptions } from './caffemodel.js';
-import { readBinary, writePieces, type Source } from './file.js';
 
 /**
  * Reads a single blob, such as a mean image: `.binaryproto`, gzipped or not.

@@ -1,10 +1,11 @@
 import protobuf from 'protobufjs/light.js';
+import { bytesOf, copySlowly, littleEndian, pause } from '../bytes.js';
 import { FormatError, ShapeError } from '../errors.js';
+import type { Piece } from '../file.js';
+import { rawFields } from '../protobuf/records.js';
+import { decodeMessage, encodeMessage } from '../protobuf/wire.js';
 import { count, type Shape } from '../shape.js';
-import { bytesOf, copySlowly, littleEndian, pause } from './memory.js';
-import { rawFields, type Piece } from './records.js';
 import { BlobProto, BlobShape } from './schema/blob.js';
-import { decodeMessage, encodeMessage } from './wire.js';
 
 /** A tensor of a file. */
 export interface Blob {

@@ -1,10 +1,10 @@
-import protobuf from 'protobufjs/light.js';
+import { pause } from '../bytes.js';
 import { FormatError } from '../errors.js';
+import { readBinary, writePieces, type Source, type Piece } from '../file.js';
+import { split, type RawField } from '../protobuf/records.js';
+import { decodeMessage, encodeMessage, nest } from '../protobuf/wire.js';
 import { checkBlob, decodeBlob, encodeBlob, type Blob } from './blob.js';
-import { readBinary, writePieces, type Source } from './file.js';
 import { isHdf5, readCaffemodelHdf5, writeCaffemodelHdf5 } from './hdf5.js';
-import { pause } from './memory.js';
-import { split, type Piece, type RawField } from './records.js';
 import {
   BlobProto,
   create,
@@ -17,7 +17,6 @@ import {
   type V1Layer,
 } from './schema.js';
 import { upgradeNet } from './upgrade.js';
-import { decodeMessage, encodeMessage } from './wire.js';
 
 /** The weights of one layer. */
 export interface LayerWeights {
@@ -147,17 +146,5 @@ function encodeLayer({ name, type, blobs, definition }: LayerWeights): Uint8Arra
     encodeMessage(LayerParameter, message, ({ id }) => id < home),
     ...blobs.flatMap((blob) => nest(home, encodeBlob(blob))),
     encodeMessage(LayerParameter, message, ({ id }) => id > home),
-  ];
-}
-
-/** A message in pieces as a field of another. */
-export function nest(id: number, pieces: readonly Uint8Array[]): Uint8Array[] {
-  const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
-  return [
-    protobuf.Writer.create()
-      .uint32((id << 3) | 2)
-      .uint32(length)
-      .finish(),
-    ...pieces,
   ];
 }

@@ -1,10 +1,10 @@
 import { GraphError, UsageError } from '../errors.js';
+import { writePieces } from '../file.js';
 import type { Graph, Node, Parameter, Value } from '../graph.js';
 import { dropoutOp } from '../ops/dropout.js';
 import { reluOp } from '../ops/relu.js';
 import { stopGradientOp } from '../ops/stop-gradient.js';
-import { writePieces } from './file.js';
-import { decimal } from './float32.js';
+import { decimal } from '../protobuf/float32.js';
 import type { ImportedLayer } from './import/build.js';
 import { WRITERS } from './import/table.js';
 import {

@@ -1,4 +1,4 @@
-import { readTextFile } from './file.js';
+import { readTextFile } from '../file.js';
 import { NetParameter, SolverParameter, type Message, type MessageType, type Net, type Solver } from './schema.js';
 import { parseText } from './text/parse.js';
 import { place, positionOf } from './text/position.js';

@@ -2,7 +2,7 @@
  * The messages of Caffe's files. Field names and numbers are those of the format; defaults are what a reader assumes
  * where a file says nothing.
  */
-import type { Message } from './schema/dsl.js';
+import type { Message } from '../protobuf/schema.js';
 import type * as blob from './schema/blob.js';
 import type * as layer from './schema/layer.js';
 import type * as legacy from './schema/legacy.js';
@@ -16,8 +16,8 @@ export * from './schema/loss.js';
 export * from './schema/net.js';
 export * from './schema/pointwise.js';
 export * from './schema/window.js';
-export { create, filled } from './schema/dsl.js';
-export type { EnumType, Field, Filled, Message, MessageType, Scalar } from './schema/dsl.js';
+export { create, filled } from '../protobuf/schema.js';
+export type { EnumType, Field, Filled, Message, MessageType, Scalar } from '../protobuf/schema.js';
 
 /** A net as Caffe's NetParameter says it. */
 export type Net = Message<typeof net.NetParameter>;

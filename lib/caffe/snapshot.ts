@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { FormatError } from '../errors.js';
+import { readTextFile, writePieces } from '../file.js';
 import type { Model } from '../model.js';
-import type { CheckpointFormat } from '../train/checkpoint.js';
 import { count } from '../shape.js';
 import type { SolverState } from '../solvers/index.js';
-import { readTextFile, writePieces } from './file.js';
+import type { CheckpointFormat } from '../train/checkpoint.js';
 import { readCaffemodel, writeCaffemodel } from './caffemodel.js';
 import { matchWeights, toCaffemodel, type ImportedNet } from './import/index.js';
 import { readSolverstate, writeSolverstate, type TrainingState } from './solverstate.js';

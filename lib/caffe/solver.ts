@@ -1,4 +1,5 @@
 import { FormatError, UsageError } from '../errors.js';
+import { decimal } from '../protobuf/float32.js';
 import {
   adadelta,
   adagrad,
@@ -12,7 +13,6 @@ import {
   type SolverOptions,
   type PenaltyOptions,
 } from '../solvers/index.js';
-import { decimal } from './float32.js';
 import { create, SolverParameter, type Solver } from './schema.js';
 import { at } from './text/position.js';
 import { formatText } from './text/write.js';

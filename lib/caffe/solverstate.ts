@@ -1,10 +1,9 @@
+import { readBinary, writePieces, type Source } from '../file.js';
+import { split } from '../protobuf/records.js';
+import { decodeMessage, encodeMessage, nest } from '../protobuf/wire.js';
 import { checkBlob, decodeBlob, encodeBlob, type Blob } from './blob.js';
-import { nest } from './caffemodel.js';
-import { readBinary, writePieces, type Source } from './file.js';
 import { isHdf5, readSolverstateHdf5, writeSolverstateHdf5 } from './hdf5.js';
-import { split } from './records.js';
 import { create, SolverState } from './schema.js';
-import { decodeMessage, encodeMessage } from './wire.js';
 
 /** Where a training stood. */
 export interface TrainingState {

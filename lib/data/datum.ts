@@ -1,9 +1,9 @@
 import protobuf from 'protobufjs/light.js';
-import { rawFields, type RawField } from '../caffe/records.js';
+import { littleEndian } from '../bytes.js';
 import { create, Datum, type DatumMessage } from '../caffe/schema.js';
-import { littleEndian } from '../caffe/memory.js';
-import { encodeMessage } from '../caffe/wire.js';
 import { FormatError } from '../errors.js';
+import { rawFields, type RawField } from '../protobuf/records.js';
+import { encodeMessage } from '../protobuf/wire.js';
 import { count } from '../shape.js';
 import type { Item } from './dataset.js';
 

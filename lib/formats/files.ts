@@ -1,5 +1,5 @@
-import { writePieces } from '../caffe/file.js';
 import { FormatError, UsageError } from '../errors.js';
+import { writePieces } from '../file.js';
 import type { RawTensor } from './elements.js';
 import { openNpz, writeNpz } from './npz.js';
 import { openSafetensors, writeSafetensors } from './safetensors.js';

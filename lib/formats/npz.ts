@@ -1,5 +1,5 @@
-import { writePieces } from '../caffe/file.js';
 import { FormatError } from '../errors.js';
+import { writePieces } from '../file.js';
 import { encodeNpyHeader, npyElements, NPY_HEAD, readNpyHeader, type NpyHeader } from '../npy.js';
 import { found, inMemory, type TensorFile, type Tensors, type TensorSet } from './tensors.js';
 import { openZip, zipPieces, type ZipEntry, type ZipMember } from './zip.js';

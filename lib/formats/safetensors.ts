@@ -1,5 +1,5 @@
-import { writePieces } from '../caffe/file.js';
 import { FormatError, UsageError } from '../errors.js';
+import { writePieces } from '../file.js';
 import type { Shape } from '../shape.js';
 import type { Tensor, TensorData } from '../tensor.js';
 import { byteLength, ELEMENT_BYTES, type ElementType, type TensorInfo } from './elements.js';

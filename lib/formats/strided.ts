@@ -1,4 +1,4 @@
-import { pause } from '../caffe/memory.js';
+import { pause } from '../bytes.js';
 import { count, type Shape } from '../shape.js';
 import { view, type View } from './elements.js';
 

@@ -2,7 +2,7 @@ import { PassThrough, Readable } from 'node:stream';
 import { crc32 } from 'node:zlib';
 import yauzl from 'yauzl';
 import yazl from 'yazl';
-import { pause } from '../caffe/memory.js';
+import { pause } from '../bytes.js';
 import { FormatError, UsageError } from '../errors.js';
 import { openRanged, type Ranged } from './ranged.js';
 

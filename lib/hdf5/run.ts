@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { rename, rm, open } from 'node:fs/promises';
 import type { Worker } from 'node:worker_threads';
+import { copySlowly } from '../bytes.js';
 import { CortadoError, errorOf, FormatError, type ErrorCode } from '../errors.js';
-import { copySlowly } from '../caffe/memory.js';
 import { startThread } from '../thread.js';
 import type { Leaf, Numbers, Tree } from './tree.js';
 

@@ -1,9 +1,9 @@
 import { dirname, isAbsolute, join, normalize } from 'node:path';
-import { decodeMessage } from '../caffe/wire.js';
 import { FormatError } from '../errors.js';
 import type { RawTensor } from '../formats/elements.js';
 import { openRanged, type Ranged } from '../formats/ranged.js';
 import { found, type TensorFile } from '../formats/tensors.js';
+import { decodeMessage } from '../protobuf/wire.js';
 import { placesIn, type Place } from './scan.js';
 import { GraphProto, ModelProto, TensorProto, type OnnxModel, type OnnxTensor } from './schema.js';
 import { infoOf, rawOf } from './tensor.js';

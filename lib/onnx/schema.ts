@@ -2,7 +2,7 @@
  * The messages of ONNX files that a network needs: names and numbers of onnx.proto. Graphs within attributes (If, Loop) are
  * passed over; a node that has some is not supported anyway.
  */
-import { clamped, many, message, one, packed, type Message } from '../caffe/schema/dsl.js';
+import { clamped, many, message, one, packed, type Message } from '../protobuf/schema.js';
 
 export const OperatorSetIdProto = message('OperatorSetIdProto', { domain: one('string', 1), version: one('int64', 2) });
 

@@ -3,7 +3,6 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { encodeCaffemodel } from '../../lib/caffe/caffemodel.js';
-import { decimal } from '../../lib/caffe/float32.js';
 import {
   exportNet,
   formatNet,
@@ -19,6 +18,7 @@ import { graph, input, type Graph, type Value } from '../../lib/graph.js';
 import { alexnet, alexnetOwt, caffenet, cifar10Full, cifar10Quick, lenet, squeezenet } from '../../lib/models/index.js';
 import { tanh } from '../../lib/ops/activations.js';
 import { relu, reluOp } from '../../lib/ops/relu.js';
+import { decimal } from '../../lib/protobuf/float32.js';
 import { fixtures } from '../support/fixtures.js';
 
 /** What a graph computes: every node with its op, attributes, inputs and parameters, but not what its values are called. */

@@ -6,18 +6,12 @@ import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { readBinaryproto, writeBinaryproto } from '../../lib/caffe/binaryproto.js';
 import { encodeBlob, type Blob } from '../../lib/caffe/blob.js';
-import {
-  encodeCaffemodel,
-  nest,
-  readCaffemodel,
-  writeCaffemodel,
-  type CaffeModel,
-} from '../../lib/caffe/caffemodel.js';
+import { encodeCaffemodel, readCaffemodel, writeCaffemodel, type CaffeModel } from '../../lib/caffe/caffemodel.js';
 import * as schema from '../../lib/caffe/schema.js';
 import { readSolverstate, writeSolverstate } from '../../lib/caffe/solverstate.js';
-import { decodeMessage, encodeMessage } from '../../lib/caffe/wire.js';
 import { FormatError, ShapeError } from '../../lib/errors.js';
 import { readNpy } from '../../lib/npy.js';
+import { decodeMessage, encodeMessage, nest } from '../../lib/protobuf/wire.js';
 import { fixtures } from '../support/fixtures.js';
 import { messageOf } from './support.js';
 

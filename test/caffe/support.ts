@@ -1,6 +1,6 @@
 import fc from 'fast-check';
-import { decimal } from '../../lib/caffe/float32.js';
 import { create, type Field, type Message, type MessageType } from '../../lib/caffe/schema.js';
+import { decimal } from '../../lib/protobuf/float32.js';
 
 export function isMessage(value: unknown): value is MessageType {
   return typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'message';

@@ -3,8 +3,6 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { create } from '../../lib/caffe/schema/dsl.js';
-import { encodeMessage } from '../../lib/caffe/wire.js';
 import { openOnnx, readOnnx } from '../../lib/onnx/index.js';
 import {
   AttributeProto,
@@ -18,6 +16,8 @@ import {
   type OnnxNode,
   type OnnxTensor,
 } from '../../lib/onnx/schema.js';
+import { create } from '../../lib/protobuf/schema.js';
+import { encodeMessage } from '../../lib/protobuf/wire.js';
 import { answer, fixture } from './support.js';
 
 type Dim = number | string;

@@ -1,4 +1,4 @@
-import { enumeration, many, message, one, packed } from './dsl.js';
+import { enumeration, many, message, one, packed } from '../../protobuf/schema.js';
 
 /** Extents of a blob, outermost first. */
 export const BlobShape = message('BlobShape', { dim: packed('int64', 1) });

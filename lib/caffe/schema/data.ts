@@ -1,5 +1,5 @@
+import { enumeration, many, message, one } from '../../protobuf/schema.js';
 import { BlobShape, FillerParameter } from './blob.js';
-import { enumeration, many, message, one } from './dsl.js';
 
 /** What is done to each image before the net sees it: (x - mean) · scale, crop, mirror. */
 export const TransformationParameter = message('TransformationParameter', {

@@ -1,6 +1,6 @@
+import { enumeration, many, message, one } from '../../protobuf/schema.js';
 import { BlobProto, DimCheckMode, FillerParameter, PoolMethod } from './blob.js';
 import * as data from './data.js';
-import { enumeration, many, message, one } from './dsl.js';
 import { NetStateRule } from './layer.js';
 import * as loss from './loss.js';
 import * as pointwise from './pointwise.js';

@@ -1,4 +1,4 @@
-import { enumeration, message, one } from './dsl.js';
+import { enumeration, message, one } from '../../protobuf/schema.js';
 
 const NormalizationMode = enumeration('NormalizationMode', { FULL: 0, VALID: 1, BATCH_SIZE: 2, NONE: 3 });
 

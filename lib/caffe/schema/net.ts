@@ -1,5 +1,5 @@
+import { enumeration, many, message, one } from '../../protobuf/schema.js';
 import { BlobProto, BlobShape } from './blob.js';
-import { enumeration, many, message, one } from './dsl.js';
 import { LayerParameter, NetState } from './layer.js';
 import { V1LayerParameter } from './legacy.js';
 

@@ -1,5 +1,5 @@
+import { enumeration, many, message, needed, one } from '../../protobuf/schema.js';
 import { BlobShape, Engine, FillerParameter } from './blob.js';
-import { enumeration, many, message, needed, one } from './dsl.js';
 
 // Layers that treat elements one by one, join or cut blobs, or give them another shape.
 

@@ -1,5 +1,5 @@
+import { enumeration, many, message, one } from '../../protobuf/schema.js';
 import { BlobShape, Engine, FillerParameter, PoolMethod } from './blob.js';
-import { enumeration, many, message, one } from './dsl.js';
 
 /** Convolution, Deconvolution, Im2col. One entry in pad, kernel_size, stride, dilation serves every axis. */
 export const ConvolutionParameter = message('ConvolutionParameter', {

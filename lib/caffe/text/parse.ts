@@ -1,5 +1,5 @@
 import { FormatError } from '../../errors.js';
-import { create, type Field, type Message, type MessageType } from '../schema/dsl.js';
+import { create, type Field, type Message, type MessageType } from '../../protobuf/schema.js';
 import { Lexer, type Token } from './lexer.js';
 import { nearest } from './nearest.js';
 import { at, place } from './position.js';

@@ -1,5 +1,5 @@
-import { decimal } from '../float32.js';
-import type { EnumType, Scalar } from '../schema/dsl.js';
+import { decimal } from '../../protobuf/float32.js';
+import type { EnumType, Scalar } from '../../protobuf/schema.js';
 import type { Lexer, Token } from './lexer.js';
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true });

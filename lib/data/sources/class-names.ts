@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { readTextFile } from '../../caffe/file.js';
+import { readTextFile } from '../../file.js';
 import { exists } from '../place.js';
 
 /** Beside the records of a database: names of the classes in the order of their labels, one a line. */

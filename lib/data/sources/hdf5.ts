@@ -1,6 +1,6 @@
 import { dirname, isAbsolute, join } from 'node:path';
-import { readTextFile } from '../../caffe/file.js';
 import { FormatError } from '../../errors.js';
+import { readTextFile } from '../../file.js';
 import { readTrees } from '../../hdf5/run.js';
 import { find, type Leaf, type Tree } from '../../hdf5/tree.js';
 import { count, format, same, type Shape } from '../../shape.js';

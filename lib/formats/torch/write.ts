@@ -1,5 +1,5 @@
-import { writePieces } from '../../caffe/file.js';
 import { UsageError } from '../../errors.js';
+import { writePieces } from '../../file.js';
 import { byteLength, ELEMENT_BYTES, type ElementType, type TensorInfo } from '../elements.js';
 import { rowMajor } from '../strided.js';
 import { inMemory, type Tensors, type TensorSet } from '../tensors.js';

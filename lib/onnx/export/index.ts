@@ -1,9 +1,9 @@
-import { writePieces } from '../../caffe/file.js';
-import { create } from '../../caffe/schema/dsl.js';
 import { FormatError, GraphError, ShapeError, UsageError } from '../../errors.js';
+import { writePieces } from '../../file.js';
 import type { RawTensor } from '../../formats/elements.js';
 import type { Graph, Node, Value } from '../../graph.js';
 import { accuracyOp } from '../../ops/accuracy.js';
+import { create } from '../../protobuf/schema.js';
 import { same, type Shape } from '../../shape.js';
 import type { Sized } from '../../sized.js';
 import type { Tensor, TensorData } from '../../tensor.js';

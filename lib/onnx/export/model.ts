@@ -1,8 +1,7 @@
-import { nest } from '../../caffe/caffemodel.js';
-import { create } from '../../caffe/schema/dsl.js';
-import { encodeMessage } from '../../caffe/wire.js';
 import { FormatError } from '../../errors.js';
 import type { RawTensor } from '../../formats/elements.js';
+import { create } from '../../protobuf/schema.js';
+import { encodeMessage, nest } from '../../protobuf/wire.js';
 import {
   ATTRIBUTE,
   AttributeProto,

@@ -1,7 +1,7 @@
-import { create } from '../../caffe/schema/dsl.js';
 import { fromTensor, type RawTensor } from '../../formats/elements.js';
 import type { Node, Value } from '../../graph.js';
 import type { Attributes, Op } from '../../op.js';
+import { create } from '../../protobuf/schema.js';
 import { count, type Shape } from '../../shape.js';
 import type { Tensor, TensorData } from '../../tensor.js';
 import { NodeProto, type OnnxAttribute, type OnnxNode } from '../schema.js';

@@ -1,7 +1,7 @@
 import protobuf from 'protobufjs/light.js';
 import { FormatError } from '../errors.js';
 import { decimal } from './float32.js';
-import { create, type Field, type Message, type MessageType } from './schema/dsl.js';
+import { create, type Field, type Message, type MessageType } from './schema.js';
 
 type Plain = Record<string, unknown>;
 
@@ -64,6 +64,18 @@ export function encodeMessage<M extends MessageType>(
   return codecOf(type)
     .encode(toWire(type, message, chosen))
     .finish();
+}
+
+/** A message in pieces as a field of another. */
+export function nest(id: number, pieces: readonly Uint8Array[]): Uint8Array[] {
+  const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
+  return [
+    protobuf.Writer.create()
+      .uint32((id << 3) | 2)
+      .uint32(length)
+      .finish(),
+    ...pieces,
+  ];
 }
 
 /** The error for bytes that are not a message. */

@@ -1,15 +1,7 @@
 import protobuf from 'protobufjs/light.js';
 import { FormatError } from '../errors.js';
+import type { Piece } from '../file.js';
 import { broken } from './wire.js';
-
-/** A piece of a file and where it lies in it. */
-export interface Piece {
-  readonly bytes: Uint8Array;
-  /** Offset of its first byte in the file. */
-  readonly origin: number;
-  /** Names it in errors. */
-  readonly where: string;
-}
 
 /** One field of a message, not yet decoded. */
 export interface RawField {

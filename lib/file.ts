@@ -2,13 +2,21 @@ import { open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
-import { FormatError } from '../errors.js';
-import { copySlowly } from './memory.js';
-import type { Piece } from './records.js';
+import { copySlowly } from './bytes.js';
+import { FormatError } from './errors.js';
 
 /** A protocol buffer message is never larger. */
 const MOST_BYTES = 2 ** 31 - 1;
 const TEXT_BYTES = 16 * 1024 * 1024;
+
+/** A piece of a file and where it lies in it. */
+export interface Piece {
+  readonly bytes: Uint8Array;
+  /** Offset of its first byte in the file. */
+  readonly origin: number;
+  /** Names it in errors. */
+  readonly where: string;
+}
 
 /** A path, or the content of a file. */
 export type Source = string | Uint8Array;
