@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs';
-import type { ImportedBlob, ImportedLayer, NetOptions } from '../caffe/import/index.js';
+import { readNet, type ImportedBlob, type ImportedLayer, type NetOptions } from '../caffe/import/index.js';
 import { UsageError } from '../errors.js';
 import type { Graph } from '../graph.js';
 import * as models from '../models/index.js';
 import type { ModelOptions } from '../models/index.js';
 import type { Tensor } from '../tensor.js';
+import { floats, weightsOf } from './weights.js';
 
 /** A net from a file or ready-made. */
 export interface OpenNet {
@@ -43,9 +44,7 @@ export async function openNet(
   knowModel(model);
   const ready = Object.hasOwn(READY, model) ? READY[model] : undefined;
   const net = ready ? { ...opened(ready()), weights: {} } : await openFile(model, phase, inputs);
-  if (weights === undefined) return net;
-  const { weightsOf } = await import('./weights.js');
-  return { ...net, weights: await weightsOf(net, weights) };
+  return weights === undefined ? net : { ...net, weights: await weightsOf(net, weights) };
 }
 
 /** @throws {UsageError} for what is neither a ready-made model nor looks like a file */
@@ -54,13 +53,9 @@ export function knowModel(model: string): void {
   throw new UsageError(`model: expected ${MODELS}, got "${model}"`);
 }
 
-/** Readers of files are more than half of the modules of a command: it starts in half the time without them. */
 async function openFile(model: string, phase: 'TRAIN' | 'TEST', inputs: NetOptions): Promise<OpenNet> {
-  if (!model.toLowerCase().endsWith('.onnx')) {
-    const { readNet } = await import('../caffe/import/index.js');
-    return readNet(model, { ...inputs, phase });
-  }
-  const [{ readOnnx }, { floats }] = await Promise.all([import('../onnx/index.js'), import('./weights.js')]);
+  if (!model.toLowerCase().endsWith('.onnx')) return readNet(model, { ...inputs, phase });
+  const { readOnnx } = await import('../onnx/index.js'); // a good part of the modules that a command would load
   const { graph, weights } = await readOnnx(model, inputs);
   return { ...opened(graph), weights: floats(weights) };
 }
