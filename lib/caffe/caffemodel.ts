@@ -1,6 +1,6 @@
 import { pause } from '../bytes.js';
 import { FormatError } from '../errors.js';
-import { readBinary, writePieces, type Source, type Piece } from '../file.js';
+import { readBinary, writePieces, type Piece, type Source } from '../file.js';
 import { split, type RawField } from '../protobuf/records.js';
 import { decodeMessage, encodeMessage, nest } from '../protobuf/wire.js';
 import { checkBlob, decodeBlob, encodeBlob, type Blob } from './blob.js';

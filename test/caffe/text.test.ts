@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { formatText, parseText, positionOf } from '../../lib/caffe/prototxt.js';
 import * as schema from '../../lib/caffe/schema.js';
+import { formatNumber } from '../../lib/caffe/text/format-number.js';
 import { FormatError } from '../../lib/errors.js';
-import { formatNumber } from '../../lib/protobuf/float32.js';
 import { isMessage, messageOf } from './support.js';
 
 const { BlobProto, ConvolutionParameter, Datum, LayerParameter, NetParameter, PoolingParameter, SolverParameter } =

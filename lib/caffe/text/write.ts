@@ -1,5 +1,5 @@
-import { formatNumber } from '../../protobuf/float32.js';
 import type { Field, Message, MessageType } from '../../protobuf/schema.js';
+import { formatNumber } from './format-number.js';
 import { quote } from './quote.js';
 
 /** A message as protocol buffer text, laid out as Caffe's tools lay it out: fields by number, two blanks a level. */
