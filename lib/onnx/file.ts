@@ -111,12 +111,13 @@ async function readInitializer(
 /** https://onnx.ai/onnx/repo-docs/ExternalData.html */
 async function readExternal(tensor: OnnxTensor, folder: string | undefined, where: string): Promise<Uint8Array> {
   const entries = new Map(tensor.external_data.map(({ key, value }) => [key, value]));
-  const location = normalize(entries.get('location') ?? '..');
+  const location = entries.get('location') ?? '..';
+  const path = normalize(location);
   if (folder === undefined)
     throw new FormatError(`${where}: its elements lie in ${location}: open the model by its path`);
-  if (isAbsolute(location) || location.split(/[\\/]/).includes('..'))
+  if (isAbsolute(path) || path.split(/[\\/]/).includes('..'))
     throw new FormatError(`${where}: expected external data in the model's folder, got ${location}`);
-  await using file = await openRanged(join(folder, location));
+  await using file = await openRanged(join(folder, path));
   const offset = Number(entries.get('offset') ?? 0);
   return await file.read(offset, Number(entries.get('length') ?? file.size - offset));
 }
