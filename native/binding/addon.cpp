@@ -1,6 +1,6 @@
 #include <napi.h>
 
-#include "../core/memory.h"
+#include "../core/system.h"
 #include "../cpu/device.h"
 #include "device.h"
 #include "guard.h"
@@ -23,7 +23,7 @@ Napi::Value info(const Napi::CallbackInfo& call) {
     answer.Set("isa", cpu::isa());
     answer.Set("isas", isas);
     answer.Set("threads", cpu::default_threads());
-    answer.Set("physicalCores", cpu::physical_cores());
+    answer.Set("physicalCores", physical_cores());
     answer.Set("availableMemory", static_cast<double>(available_memory()));
     return answer;
   });

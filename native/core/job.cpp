@@ -5,7 +5,7 @@
 #include <exception>
 #include <new>
 
-#include "memory.h"
+#include "system.h"
 
 namespace cortado {
 

@@ -11,9 +11,6 @@ struct Normalization;
 struct Pixels;
 class Threads;
 
-/// Bytes that this process can still get: of the machine and of its control group, whichever is less.
-size_t available_memory();
-
 /// One block of a device's memory. Plans hold a share of it, so it outlives every run that uses it.
 class Memory {
  public:

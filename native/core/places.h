@@ -22,7 +22,7 @@ class Places {
   /// Moves the calling thread off every processor of the team's. It may then go wherever it might before.
   void move() const;
 
-  const int threads_;
+  [[maybe_unused]] const int threads_;
   std::unique_ptr<std::atomic<int>[]> processors_;  // -1: not seen yet, or the system does not tell
 };
 

@@ -2,15 +2,10 @@
 
 #include <stdlib.h>
 
-#include <algorithm>
-#include <fstream>
-#include <set>
-#include <thread>
-#ifdef __linux__
-#include <sched.h>
-#endif
+#include <string_view>
 
 #include "../core/error.h"
+#include "../core/system.h"
 #include "../core/team.h"
 
 // What the files of isa/ define.
@@ -86,14 +81,6 @@ const Isa& chosen() {
   return isa;
 }
 
-int usable_processors() {
-#ifdef __linux__
-  cpu_set_t set;
-  if (sched_getaffinity(0, sizeof set, &set) == 0) return std::max(1, CPU_COUNT(&set));
-#endif
-  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-}
-
 }  // namespace
 
 const KernelTable& kernels() { return chosen().table; }
@@ -104,20 +91,6 @@ std::vector<std::string> isas() {
   std::vector<std::string> names;
   for (const Isa& isa : available()) names.emplace_back(isa.name);
   return names;
-}
-
-int physical_cores() {
-  const int processors = usable_processors();
-#ifdef __linux__
-  std::set<std::string> cores;  // processors of one core share this list
-  for (int i = 0; i < static_cast<int>(std::thread::hardware_concurrency()); ++i) {
-    std::ifstream file("/sys/devices/system/cpu/cpu" + std::to_string(i) + "/topology/thread_siblings_list");
-    std::string siblings;
-    if (file >> siblings) cores.insert(siblings);
-  }
-  if (!cores.empty()) return std::min(processors, static_cast<int>(cores.size()));
-#endif
-  return processors;
 }
 
 int default_threads() {

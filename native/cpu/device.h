@@ -20,9 +20,6 @@ const KernelTable& kernels();
 std::string isa();
 std::vector<std::string> isas();
 
-/// Cores, not hyper-threads, that this process may use.
-int physical_cores();
-
 /// CORTADO_THREADS, or the physical cores.
 int default_threads();
 
