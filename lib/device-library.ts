@@ -14,9 +14,11 @@ import {
   type Place,
 } from './places.js';
 
-const windows = process.platform === 'win32';
-const CUDA_FILE = windows ? 'cortado_cuda.dll' : 'cortado_cuda.so';
-const PROBE_FILE = windows ? 'cortado_cuda_probe.exe' : 'cortado_cuda_probe';
+const CUDA_FILE = 'cortado_cuda.so';
+const PROBE_FILE = 'cortado_cuda_probe';
+
+/** Whether GPUs, real or simulated, are offered on this system at all. */
+export const gpusOffered = process.platform === 'linux';
 
 /** A driver that has been asleep takes its time. */
 const PROBE_LIMIT_MS = 120_000;
@@ -77,7 +79,7 @@ export function cudaCommand(): string {
 export async function probeCuda(library: string, index?: number): Promise<Probe> {
   const program = join(dirname(resolve(library)), PROBE_FILE);
   const args = index === undefined ? [] : [String(index)];
-  const options = { encoding: 'utf8', timeout: PROBE_LIMIT_MS, windowsHide: true } as const;
+  const options = { encoding: 'utf8', timeout: PROBE_LIMIT_MS } as const;
   let stdout: string;
   try {
     ({ stdout } = await promisify(execFile)(program, args, options));

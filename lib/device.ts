@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { cudaCommand, cudaPlaces, findingOf, probeCuda } from './device-library.js';
+import { cudaCommand, cudaPlaces, findingOf, gpusOffered, probeCuda } from './device-library.js';
 import { CortadoError, DeviceError, type DeviceDetails } from './errors.js';
 import {
   addonPath,
@@ -77,7 +77,7 @@ function isAbsence({ problem }: DeviceError): boolean {
 /** True when a display or compute card of NVIDIA's vendor number is on the bus. */
 export function hasNvidiaCard(): boolean {
   const bus = '/sys/bus/pci/devices';
-  if (!existsSync(bus)) return existsSync('/dev/dxg') || process.platform === 'win32';
+  if (!existsSync(bus)) return existsSync('/dev/dxg');
   const read = (device: string, file: string): string => readFileSync(join(bus, device, file), 'utf8').trim();
   return readdirSync(bus).some((device) => {
     try {
@@ -102,6 +102,10 @@ async function open(name: string): Promise<NativeDevice> {
       problem: 'unknown',
       tried: name,
     });
+  }
+  if (!gpusOffered) {
+    const message = `${name}: expected Linux, got ${process.platform}: GPUs are offered there only`;
+    throw problem(message, { problem: 'not-built', tried: process.platform });
   }
   const simulated = name === 'cuda-sim';
   const fix = simulated ? 'npm run build:sim' : cudaCommand();

@@ -16,24 +16,22 @@ export interface Wanted {
   readonly folders: readonly string[];
 }
 
-const windows = process.platform === 'win32';
-
 /** Where Linux distributions and CUDA's installer put libraries. */
-export const systemFolders: readonly string[] = windows
-  ? []
-  : [`/usr/lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu`, '/usr/lib64', '/usr/local/cuda/lib64'];
+export const systemFolders: readonly string[] = [
+  `/usr/lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu`,
+  '/usr/lib64',
+  '/usr/local/cuda/lib64',
+];
 
 /** An unversioned name may be of any age: its version is compared when it has been loaded. */
 export const CUDNN: Wanted = {
-  names: windows ? ['cudnn64_9.dll'] : ['libcudnn.so.9', 'libcudnn.so'],
+  names: ['libcudnn.so.9', 'libcudnn.so'],
   variables: ['CUDNN_ROOT'],
   only: 'CORTADO_CUDNN',
   folders: systemFolders,
 };
 export const CUBLASLT: Wanted = {
-  names: windows
-    ? ['cublasLt64_13.dll', 'cublasLt64_12.dll']
-    : ['libcublasLt.so.13', 'libcublasLt.so.12', 'libcublasLt.so'],
+  names: ['libcublasLt.so.13', 'libcublasLt.so.12', 'libcublasLt.so'],
   variables: ['CUBLAS_ROOT'],
   only: 'CORTADO_CUBLASLT',
   folders: systemFolders,

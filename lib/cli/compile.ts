@@ -43,10 +43,9 @@ export async function compileAddonIn(folder: string, verbose: boolean, arch: str
     '--release',
     `--arch=${arch}`,
     `--jobs=${jobs}`,
-    // The stand-in for Node's own headers; on Windows node-gyp needs the real ones for node.lib.
-    ...(process.platform === 'win32'
-      ? []
-      : [`--nodedir=${join(packageRoot, 'native', 'gyp')}`, '--force-process-config']),
+    // The stand-in for Node's own headers.
+    `--nodedir=${join(packageRoot, 'native', 'gyp')}`,
+    '--force-process-config',
   ]);
   return join(build, 'Release', 'cortado.node');
 }
@@ -64,7 +63,7 @@ export async function compileCuda(
     CORTADO_OUTPUT: output,
     ...(architectures && { CORTADO_CUDA_ARCHITECTURES: architectures.replaceAll(',', ';') }),
   });
-  return join(output, process.platform === 'win32' ? 'cortado_cuda.dll' : 'cortado_cuda.so');
+  return join(output, 'cortado_cuda.so');
 }
 
 /** Compiles the device `cuda-sim`, beside the addon that was built with the same sanitizers; returns its path. */

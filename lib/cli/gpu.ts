@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { cudaVersion, hasNvidiaCard } from '../device.js';
-import { cudaCommand, cudaPlaces, probeCuda, type Probe, type ProbedDevice } from '../device-library.js';
+import { cudaCommand, cudaPlaces, gpusOffered, probeCuda, type Probe, type ProbedDevice } from '../device-library.js';
 import type { NativeFailure, NativeLibrary } from '../native.js';
 import { isClone, type Place } from '../places.js';
 import type { Finding } from './finding.js';
@@ -16,16 +16,15 @@ export interface GpuReport {
   readonly devices: readonly ProbedDevice[];
 }
 
-const windows = process.platform === 'win32';
 const driverLibrary: Wanted = {
-  names: [windows ? 'nvcuda.dll' : 'libcuda.so.1'],
+  names: ['libcuda.so.1'],
   variables: [],
-  folders: windows ? [] : [...systemFolders.slice(0, 2), '/usr/lib/wsl/lib', '/usr/local/nvidia/lib64'],
+  folders: [...systemFolders.slice(0, 2), '/usr/lib/wsl/lib', '/usr/local/nvidia/lib64'],
 };
 /** Each thing that computing on a GPU needs. `addonPath` is where the addon is or would be. */
 export async function examineGpu(addonPath: string): Promise<GpuReport> {
-  if (process.platform === 'darwin') {
-    const finding: Finding = { name: 'CUDA', state: 'missing', found: 'not offered on macOS', looked: [] };
+  if (!gpusOffered) {
+    const finding: Finding = { name: 'CUDA', state: 'missing', found: 'offered on Linux only', looked: [] };
     return { usable: false, findings: [finding], devices: [] };
   }
   const places = cudaPlaces(addonPath);

@@ -6,11 +6,7 @@
 
 #include "device.h"
 
-#if defined(_WIN32)
-#define CORTADO_EXPORT extern "C" __declspec(dllexport)
-#else
 #define CORTADO_EXPORT extern "C" __attribute__((visibility("default")))
-#endif
 
 namespace {
 

@@ -2,11 +2,7 @@
 
 #include <stddef.h>
 
-#if defined(_WIN32)
-#define CORTADO_EXPORT extern "C" __declspec(dllexport)
-#else
 #define CORTADO_EXPORT extern "C" __attribute__((visibility("default")))
-#endif
 
 /// Changes whenever a function of this library changes its meaning; who loads it compares first.
 #define CORTADO_CUDA_ABI 3

@@ -4,6 +4,7 @@ import { chmodSync, copyFileSync, existsSync, mkdtempSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { gpusOffered } from '../../lib/device-library.js';
 import { compile, DeviceError } from '../../lib/index.js';
 import { isOpenLibrary } from '../../lib/native.js';
 import { findAddon } from '../../lib/native-loader.js';
@@ -57,14 +58,24 @@ describe('devices', () => {
     });
   }
 
-  it('names the library that is not built, and the command that builds it', () => {
+  it('are the CPU alone where no others are offered', async function () {
+    if (gpusOffered) this.skip();
+    const refused = { problem: 'not-built', message: /expected Linux, got/ };
+    for (const device of ['cuda', 'cuda-sim']) await assert.rejects(compile(tiny(), { device }), refused);
+    await using model = await compile(tiny());
+    assert.equal(model.device.name, 'cpu');
+  });
+
+  it('names the library that is not built, and the command that builds it', function () {
+    if (!gpusOffered) this.skip();
     const { warned, message, ...answer } = deviceIn({ CORTADO_ADDON: addon }, 'cuda');
     assert.ok(message?.includes(join(folder, 'cortado_cuda.so')), message);
     assert.deepEqual(answer, { code: 'DEVICE', problem: 'not-built', fix: 'npm run build:cuda' });
     assert.equal(warned, false);
   });
 
-  it('says of a library that does not load that it is broken', () => {
+  it('says of a library that does not load that it is broken', function () {
+    if (!gpusOffered) this.skip();
     const library = join(folder, 'cortado_cuda.so');
     writeFileSync(library, 'not a library');
     assert.equal(deviceIn({ CORTADO_ADDON: addon }, 'cuda').problem, 'broken');
@@ -86,7 +97,7 @@ describe('devices', () => {
     };
     before(function () {
       // What is loaded before a sanitized addon goes with the shell of the probe, which does not bear it.
-      if (process.platform !== 'linux' || sanitized) this.skip();
+      if (!gpusOffered || sanitized) this.skip();
     });
     after(() => [library, probe].forEach((path) => rmSync(path, { force: true })));
 
@@ -115,7 +126,8 @@ describe('devices', () => {
     });
   });
 
-  it('knows which libraries this process has opened', () => {
+  it('knows which libraries this process has opened', function () {
+    if (!gpusOffered) this.skip();
     assert.equal(isOpenLibrary(findAddon().path), true);
     assert.equal(isOpenLibrary(join(folder, 'absent.so')), false);
   });

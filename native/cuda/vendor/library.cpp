@@ -1,48 +1,28 @@
 #include "library.h"
 
-#include "../../core/error.h"
-
-#if defined(_WIN32)
-#include <windows.h>
-#else
 #include <dlfcn.h>
-#endif
+
+#include "../../core/error.h"
 
 namespace cortado::cuda {
 
-namespace {
-
-#if defined(_WIN32)
-void* load(const char* path) { return static_cast<void*>(LoadLibraryA(path)); }
-std::string complaint() { return "error " + std::to_string(GetLastError()); }
-void* look_up(void* library, const char* name) {
-  return reinterpret_cast<void*>(GetProcAddress(static_cast<HMODULE>(library), name));
-}
-#else
-void* load(const char* path) { return dlopen(path, RTLD_NOW | RTLD_LOCAL); }
-std::string complaint() { return dlerror(); }
-void* look_up(void* library, const char* name) { return dlsym(library, name); }
-#endif
-
-}  // namespace
-
 Library::Library(const std::vector<std::string>& candidates) {
   for (const std::string& candidate : candidates) {
-    handle_ = load(candidate.c_str());
+    handle_ = dlopen(candidate.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (handle_) {
       path_ = candidate;
       problem_.clear();
       return;
     }
     // Of a file that is there and does not load there is more to tell than of those that are not there.
-    const std::string said = complaint();
+    const std::string said = dlerror();
     if (problem_.empty() || said.find("No such file") == std::string::npos) problem_ = said;
   }
   if (problem_.empty()) problem_ = "not wanted";
 }
 
 void* Library::symbol(const char* name) {
-  void* found = look_up(handle_, name);
+  void* found = dlsym(handle_, name);
   if (!found) problem_ = path_ + " has no function " + name;
   return found;
 }
