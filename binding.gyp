@@ -25,12 +25,6 @@
       'OTHER_CPLUSPLUSFLAGS': ['-fno-math-errno', '-fno-trapping-math', '-ffp-contract=fast'],
       'WARNING_CFLAGS': ['-Wall', '-Wextra', '-Wpedantic'],
     },
-    'msvs_settings': {
-      'VCCLCompilerTool': {
-        'ExceptionHandling': 1,
-        'AdditionalOptions': ['/std:c++20', '/Zc:__cplusplus', '/permissive-', '/fp:contract', '/W4'],
-      },
-    },
     'conditions': [
       ['strict==1 and sanitize=="none"', {'cflags_cc': ['-Werror']}],
       ['sanitize!="none"', {
@@ -79,7 +73,6 @@
               '-mavx512f', '-mavx512vl', '-mavx512dq', '-mavx512bw', '-mfma', '-mavx512bf16', '-mavx512vnni',
             ],
           },
-          'msvs_settings': {'VCCLCompilerTool': {'AdditionalOptions': ['/arch:AVX512']}},
         },
         {
           'target_name': 'isa_avx512',
@@ -87,7 +80,6 @@
           'sources': ['native/cpu/isa/avx512.cpp', 'native/cpu/isa/avx512_products.cpp'],
           'cflags_cc': ['-mavx512f', '-mavx512vl', '-mavx512dq', '-mavx512bw', '-mfma'],
           'xcode_settings': {'OTHER_CPLUSPLUSFLAGS': ['-mavx512f', '-mavx512vl', '-mavx512dq', '-mavx512bw', '-mfma']},
-          'msvs_settings': {'VCCLCompilerTool': {'AdditionalOptions': ['/arch:AVX512']}},
         },
         {
           'target_name': 'isa_avx2',
@@ -95,7 +87,6 @@
           'sources': ['native/cpu/isa/avx2.cpp', 'native/cpu/isa/avx2_products.cpp'],
           'cflags_cc': ['-mavx2', '-mfma'],
           'xcode_settings': {'OTHER_CPLUSPLUSFLAGS': ['-mavx2', '-mfma']},
-          'msvs_settings': {'VCCLCompilerTool': {'AdditionalOptions': ['/arch:AVX2']}},
         },
       ],
     }],

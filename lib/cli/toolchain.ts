@@ -62,15 +62,20 @@ export function installCommand(thing: string, otherwise: string): string {
 
 /** The full path of a program on PATH. */
 export function onPath(program: string): string | undefined {
-  const names = process.platform === 'win32' ? [`${program}.exe`, program] : [program];
   const folders = (process.env.PATH ?? '').split(delimiter).filter((folder) => folder !== '');
-  return folders.flatMap((folder) => names.map((name) => join(folder, name))).find((path) => existsSync(path));
+  return folders.map((folder) => join(folder, program)).find((path) => existsSync(path));
 }
 
-/** All that compiling the addon needs. Windows is left to node-gyp, which looks for Visual Studio by itself. */
+/** All that compiling the addon needs. */
 export function addonRequirements(): Requirement[] {
   const headers = ['node-gyp', 'node-addon-api', 'node-api-headers'].map(npmPackage);
-  return process.platform === 'win32' ? headers : [compiler(), make(), python(), ...headers];
+  return process.platform === 'win32' ? [unix(), ...headers] : [compiler(), make(), python(), ...headers];
+}
+
+/** Visual C++ has no vectors of a chosen length, so even the addon for Windows is compiled elsewhere. */
+function unix(): Requirement {
+  const fix = 'its package, @cortado/win32-x64, which is made on Linux (npm run pack:all)';
+  return { name: 'Linux or macOS', found: undefined, looked: 'this is Windows', fix };
 }
 
 /** All that compiling the CUDA backend needs. */

@@ -10,9 +10,11 @@ import { makeBaseline } from './baseline.js';
 import { checkBaseline } from './check.js';
 import { withEnvironment } from './environment.js';
 import { mainManifest, platformManifest, root } from './manifest.js';
+import { checkWindows, compileForWindows, missingForWindows } from './windows.js';
 
 const work = join(packageRoot, 'build-pack');
 const CROSS = 'aarch64-linux-gnu';
+const WINDOWS = 'win32-x64';
 
 /** Of the CUDA library; its users download it. */
 const MOST_BYTES = 180e6;
@@ -54,11 +56,17 @@ function makeMain(folder: string): string {
 }
 
 async function makeAddon(name: string, folder: string): Promise<string> {
-  const addon = name === platform() ? await compileHere() : await compileCross();
+  const addon = await compileFor(name);
   const description = `Cortado's native code for ${name}: cortado installs it where it fits.`;
   copyInto(folder, [addon]);
   writeManifest(folder, platformManifest(`@cortado/${name}`, name, description, [basename(addon)]));
+  if (name === WINDOWS) return checkWindows(addon);
   return hasGlibc(name) ? checkBaseline(addon, name.split('-')[1]!) : 'what Node needs';
+}
+
+function compileFor(name: string): Promise<string> {
+  if (name === WINDOWS) return compileForWindows(join(work, WINDOWS));
+  return name === platform() ? compileHere() : compileCross();
 }
 
 async function makeCuda(folder: string): Promise<string> {
@@ -91,6 +99,7 @@ async function compileCross(): Promise<string> {
 }
 
 function cannotCompile(name: string): string | undefined {
+  if (name === WINDOWS) return missingForWindows();
   if (name === platform()) return undefined;
   if (name !== 'linux-arm64' || process.platform !== 'linux') return `made on ${name} itself`;
   return spawnSync(`${CROSS}-g++`, ['--version']).status === 0 ? undefined : `needs g++-${CROSS}`;

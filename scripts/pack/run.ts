@@ -35,7 +35,6 @@ async function pack(one: Package): Promise<void> {
   const answer = execFileSync('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', out], {
     cwd: folder,
     encoding: 'utf8',
-    shell: process.platform === 'win32',
   });
   const [{ filename, size, unpackedSize }] = JSON.parse(answer) as [Packed];
   const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
