@@ -106,6 +106,18 @@ int physical_cores() { return logical_processors(); }
 
 #endif
 
+std::string variable(const char* name) {
+#if defined(_WIN32)
+  // The C library's copy is of the time when it was loaded.
+  std::string value(GetEnvironmentVariableA(name, nullptr, 0), '\0');
+  value.resize(GetEnvironmentVariableA(name, value.data(), static_cast<DWORD>(value.size())));
+  return value;
+#else
+  const char* value = getenv(name);
+  return value ? value : "";
+#endif
+}
+
 void* take_pages(size_t bytes) {
   const size_t page = bytes >= kLargePage ? kLargePage : kPage;
   if (bytes > SIZE_MAX - page) return nullptr;

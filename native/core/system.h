@@ -3,6 +3,8 @@
 
 #include <stddef.h>
 
+#include <string>
+
 namespace cortado {
 
 /// Bytes that this process can still get: of the machine and of its control group, whichever is less. SIZE_MAX where
@@ -13,6 +15,10 @@ size_t available_memory();
 /// Null when the system refuses them.
 void* take_pages(size_t bytes);
 void give_back(void* pages);
+
+/// A variable of the environment as this process has it now, what it has set itself included; empty where it is not
+/// set.
+std::string variable(const char* name);
 
 /// Cores, not hyper-threads, that this process may use.
 int physical_cores();

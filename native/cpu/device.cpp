@@ -2,8 +2,6 @@
 
 #include <stdlib.h>
 
-#include <string_view>
-
 #include "../core/error.h"
 #include "../core/system.h"
 #include "../core/team.h"
@@ -67,13 +65,13 @@ std::vector<Isa> available() {
 
 Isa choose() {
   const std::vector<Isa> all = available();
-  const char* wanted = getenv("CORTADO_ISA");
-  if (!wanted || !*wanted) return all.front();
+  const std::string wanted = variable("CORTADO_ISA");
+  if (wanted.empty()) return all.front();
   for (const Isa& isa : all)
-    if (isa.name == std::string_view(wanted)) return isa;
+    if (isa.name == wanted) return isa;
   std::string names;
   for (const Isa& isa : all) names += (names.empty() ? "" : ", ") + std::string(isa.name);
-  fail("DEVICE", "CORTADO_ISA: expected one of %s on this machine, got %s", names.c_str(), wanted);
+  fail("DEVICE", "CORTADO_ISA: expected one of %s on this machine, got %s", names.c_str(), wanted.c_str());
 }
 
 const Isa& chosen() {
@@ -94,12 +92,12 @@ std::vector<std::string> isas() {
 }
 
 int default_threads() {
-  const char* wanted = getenv("CORTADO_THREADS");
-  if (!wanted || !*wanted) return physical_cores();
+  const std::string wanted = variable("CORTADO_THREADS");
+  if (wanted.empty()) return physical_cores();
   char* end = nullptr;
-  const long threads = strtol(wanted, &end, 10);
+  const long threads = strtol(wanted.c_str(), &end, 10);
   if (*end != '\0' || threads < 1 || threads > 1024)
-    fail("USAGE", "CORTADO_THREADS: expected a number from 1 to 1024, got %s", wanted);
+    fail("USAGE", "CORTADO_THREADS: expected a number from 1 to 1024, got %s", wanted.c_str());
   return static_cast<int>(threads);
 }
 
