@@ -104,7 +104,7 @@ async function open(name: string): Promise<NativeDevice> {
     });
   }
   if (!gpusOffered) {
-    const message = `${name}: expected Linux, got ${process.platform}: GPUs are offered there only`;
+    const message = `${name}: GPUs are offered on Linux only, this is ${process.platform}`;
     throw problem(message, { problem: 'not-built', tried: process.platform });
   }
   const simulated = name === 'cuda-sim';
