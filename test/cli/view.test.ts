@@ -1,12 +1,16 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { stripVTControlCharacters } from 'node:util';
 import { Confusion, formatClasses, formatConfusion } from '../../lib/cli/tables.js';
+import { chooseView } from '../../lib/cli/view/choose.js';
 import { Lines } from '../../lib/cli/view/lines.js';
 import { Live } from '../../lib/cli/view/live.js';
 import { Course } from '../../lib/cli/view/sparkline.js';
 import type { Beginning } from '../../lib/cli/view/view.js';
 import type { TrainStep } from '../../lib/train/index.js';
+import { scratch } from '../data/sources/support.js';
 
 const beginning: Beginning = {
   ...{ net: 'small', parameters: 1234, images: 5000, batch: 10 },
@@ -20,6 +24,8 @@ function step(iteration: number, more: Partial<TrainStep> = {}): TrainStep {
 }
 
 describe('the view of a training', () => {
+  const { path: folder } = scratch();
+
   it('on a terminal shows how far it is, the course of the loss, speed and what happened', () => {
     let written = '';
     const terminal = new Writable({
@@ -55,6 +61,19 @@ describe('the view of a training', () => {
     view.end();
     assert.equal(lines.length, 3);
     assert.equal(lines[1], 'iteration 2  epoch 0.00  loss 1.000  rate 0.01  200 images/s  20% of it waiting for data');
+  });
+
+  it('in a log is whole once its end was told', async () => {
+    const log = join(folder, 'whole.jsonl');
+    const view = await chooseView({ json: false, log, display: 1 });
+    view.begin(beginning);
+    for (let i = 1; i <= 4; i++) view.step(step(i));
+    await view.end({ outcome: 'done', iteration: 4, seconds: 1, averageLoss: 1, test: undefined, files: [] });
+    const types = readFileSync(log, 'utf8').trim().split('\n');
+    assert.deepEqual(
+      types.map((line) => (JSON.parse(line) as { type: string }).type),
+      ['begin', 'step', 'step', 'step', 'step', 'end'],
+    );
   });
 
   it('draws a course of any length in the width there is', () => {

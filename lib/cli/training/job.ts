@@ -34,12 +34,12 @@ export async function runJob(job: Job, words: Pick<TrainWords, 'json' | 'log'>):
     batch: loader.options.batch * (model.solver?.iterSize ?? 1),
     iteration: model.iteration,
     iterations: options.iterations,
-    device: 'cpu',
+    device: model.device.name,
     threads: model.threads,
   });
   try {
     const { outcome, last, newest, best } = await interruptible((stop) => follow(job, view, stop));
-    view.end({
+    await view.end({
       outcome,
       iteration: model.iteration,
       seconds: (performance.now() - started) / 1000,
@@ -51,7 +51,7 @@ export async function runJob(job: Job, words: Pick<TrainWords, 'json' | 'log'>):
     note(newest === undefined ? 'nothing was saved' : `to go on: the same command with --snapshot ${newest}`);
     process.exitCode = 1;
   } catch (error) {
-    view.end();
+    await view.end();
     throw error;
   }
 }

@@ -1,5 +1,6 @@
 import { createWriteStream } from 'node:fs';
 import { open } from 'node:fs/promises';
+import { finished } from 'node:stream/promises';
 import { BadUsage, print } from '../command.js';
 import { Lines } from './lines.js';
 import { Live } from './live.js';
@@ -44,9 +45,10 @@ async function logged(path: string, display: number): Promise<View> {
     begin: (beginning) => records.begin(beginning),
     step: (step) => records.step(step),
     say: (text) => records.say(text),
-    end(ending) {
+    async end(ending) {
       records.end(ending);
       stream.end();
+      await finished(stream).catch(() => undefined);
     },
   };
 }

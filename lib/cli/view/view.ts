@@ -36,7 +36,8 @@ export interface View {
   step(step: TrainStep): void;
   /** A remark that stays to be read. */
   say(text: string): void;
-  end(ending?: Ending): void;
+  /** What it returns, if anything, ends when all that it was told is written. */
+  end(ending?: Ending): void | Promise<void>;
 }
 
 /** Tells several views. */
@@ -45,7 +46,9 @@ export function all(views: readonly View[]): View {
     begin: (beginning) => views.forEach((view) => view.begin(beginning)),
     step: (step) => views.forEach((view) => view.step(step)),
     say: (text) => views.forEach((view) => view.say(text)),
-    end: (ending) => views.forEach((view) => view.end(ending)),
+    end: async (ending) => {
+      await Promise.all(views.map(async (view) => view.end(ending)));
+    },
   };
 }
 
