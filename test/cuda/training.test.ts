@@ -1,8 +1,9 @@
 /** The command line on a GPU. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { scratch } from '../data/sources/support.js';
 import { typescript } from '../support/cli.js';
 import { sanitized } from '../support/sanitizer.js';
 import { needsSimulation } from '../support/simulation.js';
@@ -13,8 +14,10 @@ const program = resolve(import.meta.dirname, '..', '..', 'lib', 'cli', 'main.ts'
 describe('cortado train', function () {
   this.timeout(120_000);
   if (sanitized) return; // it starts a program that decodes pictures
+  const folder = mkdtempSync(join(tmpdir(), 'cortado-training-'));
+  after(() => rmSync(folder, { recursive: true }));
+
   before(needsSimulation);
-  const { path: folder } = scratch();
 
   it('tells the device that it trains on', async () => {
     await colourFolder(join(folder, 'photos'));
