@@ -46,11 +46,13 @@ const files = globSync(wanted, { cwd: packageRoot, ignore: 'test/ops/native-op.t
 if (files.length === 0) throw new Error(`${named.join(', ')}: expected folders of tests such as ops, found no tests`);
 const words = ['node_modules/mocha/bin/mocha.js', '--no-config', '--timeout', '1200000'];
 const tests = files.map((file) => file.replace(/ts$/, 'js'));
-const { status } = spawnSync(system.emulator[0]!, [...system.emulator.slice(1), node, ...words, ...tests], {
+const [emulator = '', ...flags] = system.emulator;
+const { status, error } = spawnSync(emulator, [...flags, node, ...words, ...tests], {
   cwd: folder,
   stdio: 'inherit',
   env: { ...process.env, ...environment(system) },
 });
+if (error) throw new Error(`${emulator}: expected this emulator, it does not start`, { cause: error });
 process.exitCode = status ?? 1;
 
 function environment({ path }: System): NodeJS.ProcessEnv {

@@ -88,6 +88,13 @@ describe('cortado train', function () {
     assert.match(await ok('classify', '--weights', weights, picture), /^\S+\t1\t[01]\.\d+\t1\tgreen\n/);
   });
 
+  it('says that its log cannot be written, and goes on', async function () {
+    if (!existsSync('/dev/full')) this.skip();
+    const { code, stderr } = await inProcess([...common('unlogged'), '--iterations', '2', '--log', '/dev/full']);
+    assert.equal(code, 0, stderr);
+    assert.equal(stderr.match(/^--log: cannot write \/dev\/full: ENOSPC.*; going on without it$/gm)?.length, 1, stderr);
+  });
+
   it('prints JSON lines for programs', async () => {
     const records = lines(
       await ok(...common('json'), '--iterations', '3', '--json', '--display', '1', '--statistics', '2'),

@@ -1,7 +1,7 @@
 import { createWriteStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { finished } from 'node:stream/promises';
-import { BadUsage, print } from '../command.js';
+import { BadUsage, note, print } from '../command.js';
 import { Lines } from './lines.js';
 import { Live } from './live.js';
 import { Records } from './records.js';
@@ -37,7 +37,10 @@ async function logged(path: string, display: number): Promise<View> {
   const stream = createWriteStream(path, { fd: file });
   // A full disk must not end a training: what is learned is worth more than its log.
   let broken = false;
-  stream.on('error', () => (broken = true));
+  stream.on('error', ({ message }) => {
+    broken = true;
+    note(`--log: cannot write ${path}: ${message}; going on without it`);
+  });
   const records = new Records((line) => {
     if (!broken) stream.write(`${line}\n`);
   }, display);
@@ -48,7 +51,7 @@ async function logged(path: string, display: number): Promise<View> {
     async end(ending) {
       records.end(ending);
       stream.end();
-      await finished(stream).catch(() => undefined);
+      await finished(stream).catch(() => undefined); // told above
     },
   };
 }
