@@ -2,6 +2,7 @@ import type { Program } from '../program.js';
 import { spaceToDepth } from './depth.js';
 import { fillChannels } from './fill.js';
 import { checkFinite } from './finite.js';
+import { useFlat } from './flat.js';
 import { fuseRelu } from './fuse.js';
 import { fuseWindows } from './fuse-windows.js';
 import { storeAsHalves } from './halves.js';
@@ -9,6 +10,7 @@ import { keepPrepared } from './keep.js';
 import { putChannelsLast } from './layout.js';
 import { packFilters } from './pack.js';
 import { multiplyAsBf16, storeAsInt8, type Precision } from './precision.js';
+import { usePointwise } from './pointwise.js';
 import { prune } from './prune.js';
 import { useRows } from './rows.js';
 import { useShallow } from './shallow.js';
@@ -41,6 +43,7 @@ export function optimize(program: Program, settings: Settings, finite = false): 
 function rewrite(program: Program, precision: Precision, target: Target): Program {
   const has = (kernel: string): boolean => target.kernels.has(kernel);
   let fast = fuseRelu(program);
+  if (has('conv2d_flat')) fast = useFlat(fast);
   if (has('conv2d_winograd_shallow')) fast = useShallow(fast);
   if (has('conv2d_winograd')) fast = useWinograd(fast);
   if (has('dense_int8') && precision === 'int8') fast = storeAsInt8(fast);
@@ -54,6 +57,7 @@ function rewrite(program: Program, precision: Precision, target: Target): Progra
     fast = putChannelsLast(fast, target.layouts, precision === 'tf32' ? ['f32'] : ['bf16', 'f16']);
   fast = fuseWindows(fast, target);
   if (has('conv2d_rows')) fast = useRows(fast);
+  if (has('conv2d_pointwise')) fast = usePointwise(fast);
   if (has('conv2d_packed')) fast = packFilters(fast);
   return keepPrepared(fast, target.updates);
 }

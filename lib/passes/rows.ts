@@ -20,13 +20,15 @@ const SMALL_IMAGE = 8192;
 /** Lanes of the widest vectors, and the part of them that rows must fill. */
 const [LANES, FULL] = [16, 0.75];
 
-function isWorthRows({ kernel, inputs, outputs, attributes }: Step): boolean {
+/** Whether pixels in lanes pay, for some filters of a group at least: those share what is read. */
+export function isWorthRows({ kernel, inputs, outputs, attributes }: Step): boolean {
   const gradient = kernel === 'conv2d_wgrad';
   const [weight, features] = gradient ? [outputs[0], inputs[1]] : [inputs[1], outputs[0]];
   if (!weight || !features) return false;
   const [, channels, kernelH, kernelW] = weight.shape as [number, number, number, number];
-  const [, , height, width] = features.shape as [number, number, number, number];
-  const { strideH, strideW, dilationH, dilationW } = attributes;
+  const [, filters, height, width] = features.shape as [number, number, number, number];
+  const { groups, strideH, strideW, dilationH, dilationW } = attributes as Readonly<Record<string, number>>;
+  if (filters === groups || (!gradient && kernelH * kernelW === 1)) return false;
   if (strideH !== 1 || strideW !== 1 || channels * kernelH * kernelW > FEW_TAPS) return false;
   if (width < FULL * LANES * Math.ceil(width / LANES)) return false;
   const image = channels * (height + kernelH - 1) * (width + kernelW - 1);

@@ -46,6 +46,12 @@ struct CorrelationAxis {
         [&](int64_t phase, int64_t tap) { end = larger(end, (grid(phase) - 1) * step() + shift(phase, tap) + 1); });
     return end - frame_begin();
   }
+  /// How many coordinates from frame_begin() on the taps of one output lie on, 1 at least.
+  CORTADO_INLINE int64_t reach() const {
+    int64_t end = frame_begin() + 1;
+    each_tap([&](int64_t phase, int64_t tap) { end = larger(end, shift(phase, tap) + 1); });
+    return end - frame_begin();
+  }
 };
 
 }  // namespace

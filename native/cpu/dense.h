@@ -29,7 +29,7 @@ class WeightProduct {
       return by_rows_ ? multiply_few_by_rows(run.threads, product) : multiply_few_by_columns(run.threads, product);
     }
     if (by_rows_) return transposed_.run(run, a, weight, bias, relu, c);
-    straight_.run(run, {a, few_.depth, false}, weight, bias, relu, c);
+    straight_.run(run, {a, few_.depth, false}, weight, {bias, false, relu}, c);
   }
 
  private:
@@ -99,7 +99,7 @@ struct DenseWgrad {
     const Tensor& left = shape.transpose ? x : dy;
     const Tensor& right = shape.transpose ? dy : x;
     const int64_t stride = shape.transpose ? shape.inputs : shape.units;
-    if (dweight) product.run(run, {left.f32(), stride, true}, right.f32(), nullptr, false, dweight.f32());
+    if (dweight) product.run(run, {left.f32(), stride, true}, right.f32(), {}, dweight.f32());
     if (dbias) sum_rows(run.threads, dy.f32(), shape.rows, shape.units, dbias.f32());
   }
 };

@@ -15,8 +15,14 @@ struct LeftFactor {
   bool transposed;
 };
 
-/// C (rows, columns) = A (rows, depth) B (depth, columns) + bias, rectified if relu; B and C row-major without gaps,
-/// bias one number a column or nullptr.
+/// What is done to a product: a bias (or nullptr) added, one number for each row or for each column, then rectified if
+/// relu.
+struct Finish {
+  const float* bias = nullptr;
+  bool of_rows = false, relu = false;
+};
+
+/// C (rows, columns) = A (rows, depth) B (depth, columns), finished; B and C row-major without gaps.
 class Product {
  public:
   Product(int64_t rows, int64_t columns, int64_t depth, int threads)
@@ -32,24 +38,27 @@ class Product {
     return scratch.bytes();
   }
 
-  void run(const Run& run, const LeftFactor& a, const float* b, const float* bias, bool relu, float* c) const {
-    on_every_thread(run.threads, [&](int thread, int) {
-      Scratch scratch(run.scratch);
-      for (int i = 0; i < thread; ++i) Room(scratch, *this);
-      const Room room(scratch, *this);
-      const Part bands = grid_.row_part(tiles(), thread);
-      const Part rows{bands.begin * kTileRows, smaller(rows_, bands.end * kTileRows)};
-      const Part panels = grid_.column_part(panels_.count, thread);
-      const int64_t blocks = divide_up(panels.end - panels.begin, block_panels_);
-      const Result result{c, bias == nullptr && !relu && streams(c)};
-      for (int64_t i = 0; i < blocks; ++i) {
-        const Part part = part_of(panels.end - panels.begin, i, blocks);
-        const Part block{panels.begin + part.begin, panels.begin + part.end};
-        multiply(a, b, result, room, rows, block);
-        finish(bias, relu, c, rows, block);
-      }
-      stream_end();
-    });
+  void run(const Run& run, const LeftFactor& a, const float* b, const Finish& finish, float* c) const {
+    on_every_thread(run.threads, [&](int thread, int) { share(run.scratch, thread, a, b, finish, c); });
+  }
+
+  /// What one of the threads does. Nobody waits for others.
+  void share(void* room_of_all, int thread, const LeftFactor& a, const float* b, const Finish& finish, float* c) const {
+    Scratch scratch(room_of_all);
+    for (int i = 0; i < thread; ++i) Room(scratch, *this);
+    const Room room(scratch, *this);
+    const Part bands = grid_.row_part(tiles(), thread);
+    const Part rows{bands.begin * kTileRows, smaller(rows_, bands.end * kTileRows)};
+    const Part panels = grid_.column_part(panels_.count, thread);
+    const int64_t blocks = divide_up(panels.end - panels.begin, block_panels_);
+    const Result result{c, finish.bias == nullptr && !finish.relu && streams(c)};
+    for (int64_t i = 0; i < blocks; ++i) {
+      const Part part = part_of(panels.end - panels.begin, i, blocks);
+      const Part block{panels.begin + part.begin, panels.begin + part.end};
+      multiply(a, b, result, room, rows, block);
+      put_finish(finish, c, rows, block);
+    }
+    stream_end();
   }
 
  private:
@@ -167,16 +176,17 @@ class Product {
     }
   }
 
-  void finish(const float* bias, bool relu, float* c, const Part& rows, const Part& panels) const {
-    if (bias == nullptr && !relu) return;
+  void put_finish(const Finish& finish, float* c, const Part& rows, const Part& panels) const {
+    if (finish.bias == nullptr && !finish.relu) return;
     const int64_t begin = panels_.begin(panels.begin), end = smaller(panels_.columns, panels_.begin(panels.end));
     for (int64_t row = rows.begin; row < rows.end; ++row) {
+      const Vf shift = finish.bias != nullptr && finish.of_rows ? splat(finish.bias[row]) : zero();
       for (int64_t j = begin; j < end; j += kLanes) {
         const int64_t count = smaller(kLanes, end - j);
         float* to = c + row * panels_.columns + j;
-        Vf v = load_part(to, count);
-        if (bias != nullptr) v += load_part(bias + j, count);
-        store_part(to, relu ? max(zero(), v) : v, count);
+        Vf v = load_lanes(to, count);
+        if (finish.bias != nullptr) v += finish.of_rows ? shift : load_lanes(finish.bias + j, count);
+        store_lanes(to, finish.relu ? max(zero(), v) : v, count);
       }
     }
   }

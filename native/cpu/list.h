@@ -5,7 +5,12 @@
 #define CORTADO_CPU_KERNELS(X)                                 \
   CORTADO_NARROW_KERNELS(X)                                    \
   X(conv2d_filters, Conv2dFilters)                             \
+  X(conv2d_flat, Conv2dFlat)                                   \
+  X(conv2d_flat_dgrad, Conv2dFlatDgrad)                        \
+  X(conv2d_flat_wgrad, Conv2dFlatWgrad)                        \
   X(conv2d_packed, Conv2dPacked)                               \
+  X(conv2d_pointwise, Conv2dPointwise)                         \
+  X(conv2d_pointwise_dgrad, Conv2dPointwiseDgrad)              \
   X(conv2d_rows, Conv2dRows)                                   \
   X(conv2d_rows_wgrad, Conv2dRowsWgrad)                        \
   X(conv2d_winograd, Conv2dWinograd)                           \

@@ -13,7 +13,7 @@ export interface Case {
   readonly filters: number;
   readonly extent: readonly [number, number];
   readonly taps: number | readonly [number, number];
-  readonly stride?: number;
+  readonly stride?: number | readonly [number, number];
   readonly dilation?: number;
   readonly pad: readonly [number, number];
   readonly bias: boolean;
