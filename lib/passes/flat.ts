@@ -2,7 +2,7 @@ import type { Program, Step } from '../program.js';
 import { isWorthRows } from './rows.js';
 
 /**
- * Convolutions and gradients that make few planes of each group: with planes in lanes most would be empty, so pixels are
+ * Convolutions, deconvolutions and gradients that make few planes of each group: with planes in lanes most would be empty, so pixels are
  * (native/cpu/conv2d_frame.h), whatever the stride. Sums over channels and taps are the same to the bit.
  */
 export function useFlat(program: Program): Program {
@@ -16,6 +16,8 @@ const FLAT: Readonly<Record<string, string>> = {
   conv2d: 'conv2d_flat',
   conv2d_dgrad: 'conv2d_flat_dgrad',
   conv2d_wgrad: 'conv2d_flat_wgrad',
+  deconv2d: 'deconv2d_flat',
+  deconv2d_dgrad: 'deconv2d_flat_dgrad',
 };
 /** Planes of a group that are multiplied at once: kFlatPlanes of native/cpu/conv2d_flat.h. */
 const FEW = 4;
@@ -28,6 +30,8 @@ function isWorthFlat(step: Step): boolean {
     case 'conv2d':
       return ofGroup(outputs[0]!) <= FEW && !isWorthRows(step);
     case 'conv2d_dgrad':
+    case 'deconv2d':
+    case 'deconv2d_dgrad':
       return ofGroup(outputs[0]!) <= FEW;
     case 'conv2d_wgrad':
       return outputs[0]?.shape[1] === 1 && ofGroup(inputs[1]!) <= FEW && !isWorthRows(step);

@@ -259,8 +259,10 @@ class FlatCorrelation {
   int64_t block_;  // maps that are multiplied together
 };
 
-using Conv2dFlat = Conv2dBy<FlatCorrelation, false>;
-using Conv2dFlatDgrad = Conv2dBy<FlatCorrelation, true>;
+using Conv2dFlat = CorrelationStep<FlatCorrelation, false, true>;
+using Conv2dFlatDgrad = CorrelationStep<FlatCorrelation, true, false>;
+using Deconv2dFlat = CorrelationStep<FlatCorrelation, true, true>;
+using Deconv2dFlatDgrad = CorrelationStep<FlatCorrelation, false, false>;
 
 }  // namespace
 }  // namespace cortado::CORTADO_ISA

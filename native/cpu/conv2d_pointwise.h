@@ -148,8 +148,8 @@ class PointwiseCorrelation {
   Product product_;
 };
 
-using Conv2dPointwise = Conv2dBy<PointwiseCorrelation, false>;
-using Conv2dPointwiseDgrad = Conv2dBy<PointwiseCorrelation, true>;
+using Conv2dPointwise = CorrelationStep<PointwiseCorrelation, false, true>;
+using Conv2dPointwiseDgrad = CorrelationStep<PointwiseCorrelation, true, false>;
 
 }  // namespace
 }  // namespace cortado::CORTADO_ISA

@@ -88,19 +88,20 @@ struct WeightRows {
   }
 };
 
-/// Conv2d, or Conv2dDgrad, by another correlation.
-template <class AnyCorrelation, bool kBackward>
-struct Conv2dBy {
+/// Conv2d, Conv2dDgrad, Deconv2d or Deconv2dDgrad by another correlation: from the image to the features or backward,
+/// and with a bias and a ReLU, as layers have them, or without.
+template <class AnyCorrelation, bool kBackward, bool kLayer>
+struct CorrelationStep {
   Tensor source, weight, bias, output;
   bool relu;
   AnyCorrelation product;
 
-  explicit Conv2dBy(Prepare& step)
+  explicit CorrelationStep(Prepare& step)
       : source(step.in(0)),
         weight(required(step, step.in(1), "a weight")),
-        bias(kBackward ? Tensor{} : step.in(2)),
+        bias(kLayer ? step.in(2) : Tensor{}),
         output(step.out(0)),
-        relu(!kBackward && step.integer("relu") != 0),
+        relu(kLayer && step.integer("relu") != 0),
         product(shape(step), kBackward, step.threads()) {
     step.expect(product.fits(), "taps and strides that this kernel can do");
     step.expect(may_hold(bias, output.dim[1]), "a bias for every filter");

@@ -18,6 +18,8 @@
   X(conv2d_winograd_shallow, Conv2dWinogradShallow)            \
   X(conv2d_winograd_shallow_wgrad, Conv2dWinogradShallowWgrad) \
   X(conv2d_winograd_wgrad, Conv2dWinogradWgrad)                \
+  X(deconv2d_flat, Deconv2dFlat)                               \
+  X(deconv2d_flat_dgrad, Deconv2dFlatDgrad)                    \
   X(non_finite_product, NonFiniteProduct)                      \
   X(winograd_filters, WinogradFilters)
 

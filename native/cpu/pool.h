@@ -19,6 +19,7 @@ struct MaxRows {
   int64_t top;
   float* y;
   Code* code;
+  int64_t next = 0;  // distance of a plane that is on its way to the cache meanwhile; none if 0
 
   void all(int64_t first, int64_t last) const {
     const int64_t inside = first_inside(s);
@@ -53,6 +54,10 @@ struct MaxRows {
     CORTADO_INLINE Vf operator()(Vf v, Vf best) const { return max(v, best); }
   };
 
+  /// Calls what the windows from `at` on do not share with those below them, of the next plane.
+  CORTADO_INLINE void call_next(const float* at) const {
+    if (next != 0) call(at + next, s.stride_h, s.w, s.stride_w * kLanes);
+  }
   /// Whether all rows of the window are inside, and the compiler knows how many they are.
   CORTADO_INLINE bool whole(int64_t oh) const {
     const int64_t start = oh * s.stride_h - s.pad_h;
@@ -91,10 +96,11 @@ struct MaxRows {
   CORTADO_INLINE void some(const Windows& windows, int64_t oh, int64_t ow) const {
     const int64_t at = oh * s.ow + ow, column = ow * s.stride_w;
     const WindowSpan rows = span(oh);
-    if (!code) return store_part(y + at, largest(windows, joined<Rows>(rows, column)), windows.n);
+    call_next(row(rows, rows.first) + column);
+    if (!code) return store_lanes(y + at, largest(windows, joined<Rows>(rows, column)), windows.n);
     const Largest best = coded<Rows>(
         rows, windows, [&](int64_t r) __attribute__((always_inline)) { return RowOf{row(rows, r) + column}; });
-    if (y) store_part(y + at, best.value, windows.n);
+    if (y) store_lanes(y + at, best.value, windows.n);
     store_part(code + at, best.code, windows.n);
   }
 
@@ -107,18 +113,20 @@ struct MaxRows {
     if (!code) {
       Vf above = largest(windows, RowOf{from});
       for (; oh < end; ++oh, at += s.ow, from += 2 * s.w) {
+        call_next(from);
         const Vf below = largest(windows, RowOf{from + 2 * s.w});
-        store_part(y + at, max(below, max(largest(windows, RowOf{from + s.w}), above)), windows.n);
+        store_lanes(y + at, max(below, max(largest(windows, RowOf{from + s.w}), above)), windows.n);
         above = below;
       }
       return end;
     }
     Largest above = largest_of(RowOf{from}, windows);
     for (; oh < end; ++oh, at += s.ow, from += 2 * s.w) {
+      call_next(from);
       Largest best = above, below = largest_of(RowOf{from + 2 * s.w}, windows);
       best.join(largest_of(RowOf{from + s.w}, windows), Width);
       best.join(below, 2 * Width);
-      if (y) store_part(y + at, best.value, windows.n);
+      if (y) store_lanes(y + at, best.value, windows.n);
       store_part(code + at, best.code, windows.n);
       above = below;
     }
@@ -218,8 +226,12 @@ struct MaxPool {
     with_window(shape, [&]<int Stride, int Width>(Lanes<Stride, Width>) {
       for_slices(run.threads, shape.planes, grain_of(pixels), [&](int64_t begin, int64_t end) {
         for (int64_t p = begin; p < end; ++p) {
-          const MaxRows<Stride, Width, Code> rows{shape, x.f32() + p * pixels, 0, y ? y.f32() + p * outputs : nullptr,
-                                                  codes ? codes + p * outputs : nullptr};
+          const MaxRows<Stride, Width, Code> rows{shape,
+                                                  x.f32() + p * pixels,
+                                                  0,
+                                                  y ? y.f32() + p * outputs : nullptr,
+                                                  codes ? codes + p * outputs : nullptr,
+                                                  pixels};
           if (mask) {
             indices(rows, mask.f32() + p * outputs);
           } else {

@@ -64,6 +64,7 @@ struct AveragePool {
       const Vf size = width * static_cast<float>(rows.extent);
       const int64_t count = rows.last - rows.first;
       float* into = to + oh * s.ow + ow;
+      call(first + s.h * s.w, s.stride_h, s.w, s.stride_w * kLanes);
       const auto joined = [&]<int Rows>(const float* x, Lanes<Rows>) __attribute__((always_inline)) {
         return RowsOf<Rows, Sum>{x, count, s.w, zero(), Sum{}};
       };
@@ -78,7 +79,7 @@ struct AveragePool {
       }
       const Vf total = Width > 0 && count == Width ? sum_of_taps<Stride, Width>(joined(first, Lanes<Width>{}), windows)
                                                    : sum_of_taps<Stride, Width>(joined(first, Lanes<0>{}), windows);
-      store_part(into, total / size, windows.n);
+      store_lanes(into, total / size, windows.n);
     }
   }
 

@@ -29,12 +29,12 @@ struct Margins {
   void copy(const PoolShape& s, float* memory, const float* from, const Code* codes) const {
     auto* wide = reinterpret_cast<int32_t*>(memory + floats);
     const int64_t width = s.ow, height = s.oh, step = pitch;
-    for (int64_t ow = 0; ow < width; ow += kLanes) {
-      const int64_t n = width - ow < kLanes ? width - ow : kLanes;
-      for (int64_t oh = 0; oh < height; ++oh) {
-        const int64_t to = oh * step + kMargin + ow, at = oh * width + ow;
-        store_part(memory + to, load_part(from + at, n), n);
-        store_part(wide + to, load_part(codes + at, n), n);
+    for (int64_t oh = 0; oh < height; ++oh) {
+      for (int64_t ow = 0; ow < width; ow += kLanes) {
+        const int64_t n = width - ow < kLanes ? width - ow : kLanes, to = oh * step + kMargin + ow,
+                      at = oh * width + ow;
+        store_lanes(memory + to, load_lanes(from + at, n), n);
+        store_lanes(wide + to, load_part(codes + at, n), n);
       }
     }
   }
@@ -52,6 +52,7 @@ struct PoolGather {
   Margins margins;
   const float* dy;
   const int32_t* code;
+  int64_t next;  // distance of the plane that is written after this one; none if 0
 
   void plane(float* dx) const {
     for (int64_t j = 0; j < s.w; j += Stride * kLanes) {
@@ -71,6 +72,7 @@ struct PoolGather {
   void columns(float* dx, int64_t column, int64_t n) const {
     const PoolGather own = *this;
     for (int64_t h = 0; h < own.s.h; ++h, dx += own.s.w) {
+      if (own.next != 0) call(dx + own.next, 1, 0, Stride * kLanes);
       const int64_t reach = h + own.s.pad_h, stride = own.s.stride_h == Stride ? Stride : own.s.stride_h;
       const int64_t first = reach < own.s.kernel_h ? 0 : (reach - own.s.kernel_h) / stride + 1;
       const int64_t last = reach / stride + 1 < own.s.oh ? reach / stride + 1 : own.s.oh;
@@ -84,10 +86,10 @@ struct PoolGather {
 
   CORTADO_INLINE static void put(float* dx, const Vf (&sums)[Stride], int64_t n) {
     if constexpr (Stride == 1) {
-      store_part(dx, sums[0], as_lanes(n));
+      store_lanes(dx, sums[0], as_lanes(n));
     } else {
-      store_part(dx, interleave<0>(sums[0], sums[1], AllLanes{}), as_lanes(n));
-      if (n > kLanes) store_part(dx + kLanes, interleave<1>(sums[0], sums[1], AllLanes{}), as_lanes(n - kLanes));
+      store_lanes(dx, interleave<0>(sums[0], sums[1], AllLanes{}), as_lanes(n));
+      if (n > kLanes) store_lanes(dx + kLanes, interleave<1>(sums[0], sums[1], AllLanes{}), as_lanes(n - kLanes));
     }
   }
 
@@ -97,6 +99,7 @@ struct PoolGather {
     const PoolGather own = *this;
     Outputs above{};
     for (int64_t h = 0; h < own.s.h; h += 2, dx += 2 * own.s.w) {
+      if (own.next != 0) call(dx + own.next, 2, own.s.w, 2 * kLanes);
       const Outputs here = h / 2 < own.s.oh ? own.outputs(h / 2 * own.margins.pitch + column) : Outputs{};
       Vf even[2] = {}, odd[2] = {};
       above.add(even, 6);
@@ -151,15 +154,16 @@ CORTADO_INLINE bool gathers(const PoolShape& s) { return s.stride_w <= 2 && s.ke
 /// Floats per thread: dy (and codes) with margins.
 CORTADO_INLINE int64_t gather_floats(const PoolShape& s, bool max) { return (max ? 2 : 1) * Margins(s).floats; }
 
-/// One plane, to dx.
+/// One plane, to dx; the next one lies at this distance, if it is not 0.
 template <bool kMax>
-CORTADO_INLINE void gather_plane(const PoolShape& s, const Margins& margins, const float* memory, float* dx) {
+CORTADO_INLINE void gather_plane(const PoolShape& s, const Margins& margins, const float* memory, float* dx,
+                                 int64_t next = 0) {
   const auto* code = reinterpret_cast<const int32_t*>(memory + margins.floats);
   with_window(s, [&]<int Stride, int Width>(Lanes<Stride, Width>) {
     if constexpr (Stride == 2) {
-      if (s.pad_w % 2 != 0) return PoolGather<2, Width, 1, kMax>{s, margins, memory, code}.plane(dx);
+      if (s.pad_w % 2 != 0) return PoolGather<2, Width, 1, kMax>{s, margins, memory, code, next}.plane(dx);
     }
-    if constexpr (Stride > 0) PoolGather<Stride, Width, 0, kMax>{s, margins, memory, code}.plane(dx);
+    if constexpr (Stride > 0) PoolGather<Stride, Width, 0, kMax>{s, margins, memory, code, next}.plane(dx);
   });
 }
 
@@ -193,7 +197,7 @@ struct MaxPoolGrad {
         const float* from = dy.f32() + p * outputs;
         if (gathers(shape)) {
           margins.copy(shape, memory, from, codes + p * outputs);
-          gather_plane<true>(shape, margins, memory, dx.f32() + p * pixels);
+          gather_plane<true>(shape, margins, memory, dx.f32() + p * pixels, pixels);
         } else {
           scatter(from, codes + p * outputs, dx.f32() + p * pixels);
         }
@@ -233,7 +237,7 @@ struct AveragePoolGrad {
       for (int64_t p = begin; p < end; ++p) {
         if (gathers(shape)) {
           divide(margins, memory, dy.f32() + p * outputs);
-          gather_plane<false>(shape, margins, memory, dx.f32() + p * pixels);
+          gather_plane<false>(shape, margins, memory, dx.f32() + p * pixels, pixels);
         } else {
           scatter(dy.f32() + p * outputs, dx.f32() + p * pixels);
         }
@@ -252,7 +256,8 @@ struct AveragePoolGrad {
       for (int64_t oh = 0; oh < s.oh; ++oh) {
         const WindowSpan rows(oh, s.h, s.kernel_h, s.stride_h, s.pad_h);
         const Vf size = width * static_cast<float>(rows.extent);
-        store_part(memory + oh * margins.pitch + Margins::kMargin + ow, load_part(from + oh * s.ow + ow, n) / size, n);
+        store_lanes(memory + oh * margins.pitch + Margins::kMargin + ow, load_lanes(from + oh * s.ow + ow, n) / size,
+                    n);
       }
     }
   }

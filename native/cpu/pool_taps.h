@@ -17,7 +17,9 @@ struct Windows {
 struct RowOf {
   const float* x;
   /// The first `lanes` of the vector at `at`; the others are those of `rest`.
-  CORTADO_INLINE Vf part(int64_t at, int64_t lanes, Vf rest) const { return load_part(x + at, lanes, rest); }
+  CORTADO_INLINE Vf part(int64_t at, int64_t lanes, Vf rest) const {
+    return lanes == kLanes ? load(x + at) : load_part(x + at, lanes, rest);
+  }
   CORTADO_INLINE Vf spread(Vi at) const { return gather(x, at); }
 };
 
@@ -30,6 +32,7 @@ struct RowsOf {
   Vf start;
   Join join;
   CORTADO_INLINE Vf part(int64_t at, int64_t lanes, Vf rest) const {
+    if (lanes == kLanes) return over([&](const float* row) __attribute__((always_inline)) { return load(row + at); });
     const Vf all = over([&](const float* row) __attribute__((always_inline)) { return load_part(row + at, lanes); });
     return select(first_lanes(lanes), all, rest);
   }
@@ -56,6 +59,14 @@ template <class Row>
 struct Both {
   Row upper, lower;
 };
+
+/// Calls some columns of rows from `at` on to the second-level cache: column by column down a plane, nobody would
+/// foresee what is read and written next.
+CORTADO_INLINE void call(const float* at, int64_t rows, int64_t pitch, int64_t columns) {
+  for (int64_t r = 0; r < rows; ++r, at += pitch) {
+    for (int64_t c = 0; c < columns; c += 16) __builtin_prefetch(at + c, 0, 2);
+  }
+}
 
 /// n, as a number of lanes.
 CORTADO_INLINE int64_t as_lanes(int64_t n) { return n < 0 ? 0 : n < kLanes ? n : kLanes; }
@@ -85,17 +96,20 @@ CORTADO_INLINE Vf load_strided(const Row& row, int64_t at, const Windows& window
   }
 }
 
-/// row[0], row[2] ..., row[1], row[3] ... and row[2], row[4] ...: the three taps of n windows, from half the loads.
-template <class Row, int... I>
-CORTADO_INLINE void load_pairs(const Row& row, const Windows& windows, Vf (&tap)[3], Lanes<I...>) {
-  const int64_t wanted = 2 * windows.n + 1, reach = wanted < windows.room ? wanted : windows.room;
+/// row[0], row[2] ..., row[1], row[3] ... and row[2], row[4] ...: the two or three taps of n windows, from half the
+/// loads.
+template <int Width, class Row, int... I>
+CORTADO_INLINE void load_pairs(const Row& row, const Windows& windows, Vf (&tap)[Width], Lanes<I...>) {
+  const int64_t wanted = 2 * windows.n + Width - 2, reach = wanted < windows.room ? wanted : windows.room;
   const Vf a = row.part(0, as_lanes(reach), windows.outside);
   const Vf b = row.part(kLanes, as_lanes(reach - kLanes), windows.outside);
-  // Its last lane is row[2 kLanes].
-  const Vf last = row.part(kLanes + 1, reach > 2 * kLanes ? kLanes : 0, windows.outside);
   tap[0] = shuffle<(2 * I)...>(a, b);
   tap[1] = shuffle<(2 * I + 1)...>(a, b);
-  tap[2] = shuffle<(I + 1 < kLanes ? I + 1 : 2 * kLanes - 1)...>(tap[0], last);
+  if constexpr (Width == 3) {
+    // Its last lane is row[2 kLanes].
+    const Vf last = row.part(kLanes + 1, reach > 2 * kLanes ? kLanes : 0, windows.outside);
+    tap[2] = shuffle<(I + 1 < kLanes ? I + 1 : 2 * kLanes - 1)...>(tap[0], last);
+  }
 }
 
 /// The same for the windows of two rows, a half vector each.
@@ -111,11 +125,11 @@ CORTADO_INLINE void load_pairs(const Both<Row>& row, const Windows& windows, Vf 
 /// f(column, numbers) for the taps of some windows of a row.
 template <int Stride, int Width, class Row, class F>
 CORTADO_INLINE void each_tap(const Row& row, const Windows& windows, const F& f) {
-  if constexpr (Stride == 2 && Width == 3) {
-    Vf tap[3];
+  if constexpr (Stride == 2 && (Width == 2 || Width == 3)) {
+    Vf tap[Width];
     load_pairs(row, windows, tap, AllLanes{});
 #pragma GCC unroll 3
-    for (int c = 0; c < 3; ++c) f(c, tap[c]);
+    for (int c = 0; c < Width; ++c) f(c, tap[c]);
   } else {
     const int width = Width > 0 ? Width : static_cast<int>(windows.width);
 #pragma GCC unroll 3

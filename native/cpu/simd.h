@@ -122,13 +122,21 @@ using Bytes = uint8_t __attribute__((vector_size(kLanes)));
 CORTADO_INLINE Vi load_part(const uint8_t* p, int64_t n) {
   // In a register: a vector read back from single bytes in memory would wait for them.
   uint64_t all = 0;
-  for (int64_t i = 0; i < n; ++i) all |= uint64_t{p[i]} << (8 * i);
   Bytes bytes;
-  memcpy(&bytes, &all, sizeof bytes);
+  if (n == kLanes) {
+    memcpy(&bytes, p, sizeof bytes);
+  } else {
+    for (int64_t i = 0; i < n; ++i) all |= uint64_t{p[i]} << (8 * i);
+    memcpy(&bytes, &all, sizeof bytes);
+  }
   return __builtin_convertvector(bytes, Vi);
 }
 CORTADO_INLINE void store_part(uint8_t* p, Vi v, int64_t n) {
   const Bytes bytes = __builtin_convertvector(v, Bytes);
+  if (n == kLanes) {
+    memcpy(p, &bytes, sizeof bytes);
+    return;
+  }
   uint64_t all = 0;
   memcpy(&all, &bytes, sizeof bytes);
   for (int64_t i = 0; i < n; ++i) p[i] = static_cast<uint8_t>(all >> (8 * i));
@@ -138,6 +146,14 @@ CORTADO_INLINE void store_part(uint8_t* p, Vi v, int64_t n) {
 // The same, fast where all lanes are wanted.
 CORTADO_INLINE Vf load_lanes(const float* p, int64_t n) { return n == kLanes ? load(p) : load_part(p, n); }
 CORTADO_INLINE void store_lanes(float* p, Vf v, int64_t n) {
+  if (n == kLanes) {
+    store(p, v);
+  } else {
+    store_part(p, v, n);
+  }
+}
+
+CORTADO_INLINE void store_lanes(int32_t* p, Vi v, int64_t n) {
   if (n == kLanes) {
     store(p, v);
   } else {
