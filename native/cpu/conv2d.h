@@ -1,4 +1,5 @@
-// Convolution, NCHW. This is the place where an algorithm is chosen for a shape; today each direction has one.
+// Convolution, NCHW, by the direct algorithm, which does any shape. Passes put other kernels in its place where those
+// are the sooner done.
 #pragma once
 
 #include "conv2d_correlation.h"
@@ -8,24 +9,9 @@
 namespace cortado::CORTADO_ISA {
 namespace {
 
-/// y = w * x + bias, rectified if relu. In: x (n, c, h, w), weight (k, c / groups, r, s), bias (k) or absent. Out: y.
-struct Conv2d {
-  Tensor x, weight, bias, y;
-  bool relu;
-  Correlation product;
-
-  explicit Conv2d(Prepare& step)
-      : x(step.in(0)),
-        weight(required(step, step.in(1), "a weight")),
-        bias(step.in(2)),
-        y(step.out(0)),
-        relu(step.integer("relu") != 0),
-        product(Conv2dShape(step, x, y, weight), false, step.threads()) {
-    step.expect(may_hold(bias, y.dim[1]), "a bias for every filter");
-    step.scratch(product.scratch());
-  }
-  void run(const Run& run) const { product.run(run, {x.f32(), weight.f32(), bias.f32(), y.f32(), relu}); }
-};
+/// y = w * x + bias, rectified if relu, and the gradient of x.
+using Conv2d = CorrelationStep<Correlation, false, true>;
+using Conv2dDgrad = CorrelationStep<Correlation, true, false>;
 
 /// weight (k, c / groups, r, s) -> the same in the order of Conv2dPacked.
 struct Conv2dFilters {
@@ -54,7 +40,7 @@ struct Conv2dPacked {
         product(Conv2dShape(step, x, y, weight(step)), false, step.threads(), true) {
     step.expect(holds(packed, packed.size()) && packed.size() >= product.weights().size(), "filters for these maps");
     step.expect(may_hold(bias, y.dim[1]), "a bias for every filter");
-    step.scratch(product.scratch());
+    step.scratch(product.scratch(step.threads()));
   }
   void run(const Run& run) const { product.run(run, {x.f32(), packed.f32(), bias.f32(), y.f32(), relu}); }
 
@@ -71,21 +57,6 @@ struct Conv2dPacked {
     before.dim[3] = step.integer("kernelW");
     return before;
   }
-};
-
-/// In: dy, weight. Out: dx.
-struct Conv2dDgrad {
-  Tensor dy, weight, dx;
-  Correlation product;
-
-  explicit Conv2dDgrad(Prepare& step)
-      : dy(step.in(0)),
-        weight(required(step, step.in(1), "a weight")),
-        dx(step.out(0)),
-        product(Conv2dShape(step, dx, dy, weight), true, step.threads()) {
-    step.scratch(product.scratch());
-  }
-  void run(const Run& run) const { product.run(run, {dy.f32(), weight.f32(), nullptr, dx.f32(), false}); }
 };
 
 /// In: x, dy. Out: dweight, dbias; either may be absent.

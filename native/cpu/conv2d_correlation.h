@@ -7,18 +7,11 @@
 #pragma once
 
 #include "conv2d_planes.h"
+#include "conv2d_step.h"
 #include "conv2d_weights.h"
 
 namespace cortado::CORTADO_ISA {
 namespace {
-
-/// The operands of a run: source and output planes, weights as the convolution keeps them, bias (or nullptr) per output
-/// plane. Weights may come packed, from CorrelationWeights.
-struct CorrelationData {
-  const float *source, *weight, *bias;
-  float* output;
-  bool relu;
-};
 
 class Correlation {
  public:
@@ -47,8 +40,9 @@ class Correlation {
   }
 
   const CorrelationWeights& weights() const { return weights_; }
+  bool fits() const { return true; }
 
-  size_t scratch() const {
+  size_t scratch(int) const {
     Scratch scratch(nullptr);
     scratch.take<float>(packed_ ? 0 : weights_.size());
     for (int i = 0; i < grid_.rows * grid_.columns; ++i) Room(scratch, *this);

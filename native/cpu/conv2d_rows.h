@@ -73,15 +73,16 @@ CORTADO_INLINE void multiply_row(int height, int64_t vectors, const RowTile& til
 
 class RowCorrelation {
  public:
-  RowCorrelation(const Conv2dShape& shape, int threads)
+  RowCorrelation(const Conv2dShape& shape, bool backward, int threads)
       : shape_(shape),
+        backward_(backward),
         row_(shape.width.features),
         frame_width_(row_.padded() + (shape.width.taps - 1) * shape.width.dilation),
         bands_(divide_up(shape.height.features, larger(1, kFrame / (shape.channels * frame_width_)))) {
     bands_ = smaller(shape.height.features, larger(bands_, divide_up(threads, shape.images * shape.groups)));
   }
 
-  bool fits() const { return shape_.height.stride == 1 && shape_.width.stride == 1; }
+  bool fits() const { return !backward_ && shape_.height.stride == 1 && shape_.width.stride == 1; }
 
   size_t scratch(int threads) const {
     Scratch scratch(nullptr);
@@ -160,29 +161,12 @@ class RowCorrelation {
   }
 
   Conv2dShape shape_;
+  bool backward_;
   Panels row_;  // of the output, in vectors
   int64_t frame_width_, bands_;
 };
 
-/// Conv2d of stride 1, to the same bits.
-struct Conv2dRows {
-  Tensor x, weight, bias, y;
-  bool relu;
-  RowCorrelation product;
-
-  explicit Conv2dRows(Prepare& step)
-      : x(step.in(0)),
-        weight(required(step, step.in(1), "a weight")),
-        bias(step.in(2)),
-        y(step.out(0)),
-        relu(step.integer("relu") != 0),
-        product(Conv2dShape(step, x, y, weight), step.threads()) {
-    step.expect(product.fits(), "a stride of 1");
-    step.expect(may_hold(bias, y.dim[1]), "a bias for every filter");
-    step.scratch(product.scratch(step.threads()));
-  }
-  void run(const Run& run) const { product.run(run, {x.f32(), weight.f32(), bias.f32(), y.f32(), relu}); }
-};
+using Conv2dRows = CorrelationStep<RowCorrelation, false, true>;
 
 }  // namespace
 }  // namespace cortado::CORTADO_ISA

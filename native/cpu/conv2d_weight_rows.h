@@ -88,32 +88,5 @@ struct WeightRows {
   }
 };
 
-/// Conv2d, Conv2dDgrad, Deconv2d or Deconv2dDgrad by another correlation: from the image to the features or backward,
-/// and with a bias and a ReLU, as layers have them, or without.
-template <class AnyCorrelation, bool kBackward, bool kLayer>
-struct CorrelationStep {
-  Tensor source, weight, bias, output;
-  bool relu;
-  AnyCorrelation product;
-
-  explicit CorrelationStep(Prepare& step)
-      : source(step.in(0)),
-        weight(required(step, step.in(1), "a weight")),
-        bias(kLayer ? step.in(2) : Tensor{}),
-        output(step.out(0)),
-        relu(kLayer && step.integer("relu") != 0),
-        product(shape(step), kBackward, step.threads()) {
-    step.expect(product.fits(), "taps and strides that this kernel can do");
-    step.expect(may_hold(bias, output.dim[1]), "a bias for every filter");
-    step.scratch(product.scratch(step.threads()));
-  }
-  void run(const Run& run) const { product.run(run, {source.f32(), weight.f32(), bias.f32(), output.f32(), relu}); }
-
- private:
-  Conv2dShape shape(Prepare& step) const {
-    return kBackward ? Conv2dShape(step, output, source, weight) : Conv2dShape(step, source, output, weight);
-  }
-};
-
 }  // namespace
 }  // namespace cortado::CORTADO_ISA

@@ -1,0 +1,46 @@
+// The step that a correlation is a kernel of: its tensors, whichever way it goes and whatever computes it.
+#pragma once
+
+#include "conv2d_shape.h"
+
+namespace cortado::CORTADO_ISA {
+namespace {
+
+/// The operands of a run: source and output planes, weights as the convolution keeps them, bias (or nullptr) per output
+/// plane. Weights may come packed, from CorrelationWeights.
+struct CorrelationData {
+  const float *source, *weight, *bias;
+  float* output;
+  bool relu;
+};
+
+/// A convolution, a deconvolution or the gradient of one's input, by any of the correlations: from the image to the
+/// features or backward, and with a bias and a ReLU, as layers have them, or without. In: source, weight (features,
+/// channels / groups, r, s), of layers also a bias per output plane, or absent. Out: output.
+template <class AnyCorrelation, bool kBackward, bool kLayer>
+struct CorrelationStep {
+  Tensor source, weight, bias, output;
+  bool relu;
+  AnyCorrelation product;
+
+  explicit CorrelationStep(Prepare& step)
+      : source(step.in(0)),
+        weight(required(step, step.in(1), "a weight")),
+        bias(kLayer ? step.in(2) : Tensor{}),
+        output(step.out(0)),
+        relu(kLayer && step.integer("relu") != 0),
+        product(shape(step), kBackward, step.threads()) {
+    step.expect(product.fits(), "taps and strides that this kernel can do");
+    step.expect(may_hold(bias, output.dim[1]), "a bias for every filter");
+    step.scratch(product.scratch(step.threads()));
+  }
+  void run(const Run& run) const { product.run(run, {source.f32(), weight.f32(), bias.f32(), output.f32(), relu}); }
+
+ private:
+  Conv2dShape shape(Prepare& step) const {
+    return kBackward ? Conv2dShape(step, output, source, weight) : Conv2dShape(step, source, output, weight);
+  }
+};
+
+}  // namespace
+}  // namespace cortado::CORTADO_ISA
