@@ -31,6 +31,7 @@ function isWorthFlat(step: Step): boolean {
       return ofGroup(outputs[0]!) <= FEW && !isWorthRows(step);
     case 'conv2d_dgrad':
     case 'deconv2d':
+      return ofGroup(outputs[0]!) <= FEW && hasLargePhases(step);
     case 'deconv2d_dgrad':
       return ofGroup(outputs[0]!) <= FEW;
     case 'conv2d_wgrad':
@@ -38,4 +39,11 @@ function isWorthFlat(step: Step): boolean {
     default:
       return false;
   }
+}
+
+/** Backward, each phase of a stride is a run of its own, which is to fill a vector. */
+function hasLargePhases({ outputs, attributes }: Step): boolean {
+  const [, , height, width] = outputs[0]!.shape as [number, number, number, number];
+  const { strideH, strideW } = attributes as Readonly<Record<string, number>>;
+  return height * width >= 16 * strideH! * strideW!;
 }

@@ -94,8 +94,7 @@ class FlatCorrelation {
         maps_(shape.images * shape.groups),
         bands_(bands(threads)),
         frame_(weights_.height, weights_.width, divide_up(weights_.height.grid(0), bands_)),
-        block_(bands_ > 1 ? 1
-                          : smaller(divide_up(maps_, threads), larger(1, kPlane / frame_.size(weights_.channels)))) {}
+        block_(bands_ > 1 ? 1 : smaller(divide_up(maps_, threads), larger(1, kPlane / map()))) {}
 
   bool fits() const { return true; }
 
@@ -147,6 +146,9 @@ class FlatCorrelation {
   int64_t products() const {
     return round_up(frame_.run(divide_up(weights_.height.grid(0), bands_), frame_.pitch()), kLanes);
   }
+
+  /// Numbers of a map's frame or of its products, of which there are more.
+  int64_t map() const { return larger(frame_.size(weights_.channels), rows_.phases() * products()); }
 
   int64_t bands(int threads) const {
     const int64_t rows = weights_.height.grid(0);

@@ -68,8 +68,8 @@ class Frame {
   /// Distance of the rows; numbers of a channel.
   int64_t pitch() const { return pitch_; }
   int64_t channel() const { return plane_ * height_.step() * width_.step(); }
-  /// Numbers of so many channels and of the vectors that may be read or written behind them.
-  int64_t size(int64_t channels) const { return channels * channel() + kSlack; }
+  /// Numbers of so many channels and of what may be read or written behind them: the rest of a row, and vectors.
+  int64_t size(int64_t channels) const { return channels * channel() + pitch_ + kSlack; }
 
   /// Positions from the first to the last pixel of so many rows.
   int64_t run(int64_t rows, int64_t columns) const { return (rows - 1) * pitch_ + columns; }

@@ -16,7 +16,7 @@ class PointwiseCorrelation {
       : weights_(shape, backward),
         images_(shape.images),
         pixels_(shape.pixels()),
-        gathered_(pixels_ < kColumns || strides()),
+        gathered_(strides() || (pixels_ < kColumns && images_ > 1)),
         block_(gathered_ ? divide_up(images_, divide_up(images_ * pixels_, larger(pixels_, kGathered))) : 1),
         alone_(!gathered_ && (maps() % threads == 0 || maps() >= 4 * threads)),
         product_(weights_.planes, block_ * pixels_, weights_.channels, alone_ ? 1 : threads) {}

@@ -85,6 +85,14 @@ describe('conv2d of few planes a group', () => {
       assert.deepEqual(kernels({ ...depthwise, ...change }), FLAT);
   });
 
+  it('is taken with pads wider than images, and left where a stride leaves single pixels', async () => {
+    const wide: Case = { ...depthwise, extent: [5, 20], taps: [1, 81], pad: [0, 45] };
+    assert.deepEqual(kernels(wide), FLAT);
+    const [fast, plain] = [await run(wide, 'all'), await run(wide, 'none')];
+    fast.forEach((tensor, i) => assertClose(tensor.data, Float64Array.from(plain[i]!.data), `result ${i}`));
+    assert.ok(!kernels({ ...depthwise, extent: [40, 40], stride: 40 }).includes(FLAT[1]!));
+  });
+
   it('is taken for the gradient of pictures', () => {
     const first: Case = { ...depthwise, groups: 1, channels: 3, filters: 64, extent: [56, 56] };
     assert.equal(kernels(first).at(-2), FLAT[1]);
