@@ -5,7 +5,7 @@ import { CPU, GPU, optimize as optimizeFor, type Passes, type Target } from '../
 import type { Program } from '../../lib/program.js';
 
 const net = graph({ data: input([3, 8, 8]) }, ({ data }) => {
-  const conv = conv2d(data, { name: 'conv', filters: 4, kernel: 3 });
+  const conv = conv2d(data, { name: 'conv', filters: 8, kernel: 3 });
   return { conv, act: relu(conv, { name: 'act' }) };
 });
 
@@ -37,7 +37,7 @@ describe('passes', () => {
 
   it('leave a ReLU alone that sees the result under another shape', () => {
     const flat = graph({ data: input([3, 8, 8]) }, ({ data }) => ({
-      act: relu(flatten(conv2d(data, { filters: 4, kernel: 3 }))),
+      act: relu(flatten(conv2d(data, { filters: 8, kernel: 3 }))),
     }));
     const { program } = lower(flat, goal([flat.outputs.act]));
     assert.deepEqual(kernels(optimize(program, 'all')), ['conv2d', 'relu']);
@@ -78,7 +78,7 @@ describe('passes', () => {
 
   it('keep nothing where a run changes the parameters', () => {
     const trained = graph({ data: input([3, 8, 8]), label: input([]) }, ({ data, label }) => ({
-      loss: softmaxLoss(flatten(conv2d(data, { filters: 4, kernel: 3 })), label),
+      loss: softmaxLoss(flatten(conv2d(data, { filters: 8, kernel: 3 })), label),
     }));
     const update = { solver: sgd({ rate: 1 }), part: 'whole' } as const;
     const { program } = lower(trained, { ...goal([trained.outputs.loss]), phase: 'train', update });

@@ -1,0 +1,113 @@
+/** Times layers of other nets than AlexNet, each beside PyTorch where CORTADO_PYTHON has it: shapes.json. */
+import { spawn } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { Command } from 'commander';
+import { averagePool, conv2d, deconv2d, maxPool, type Value } from '../lib/index.js';
+import { info } from '../lib/native.js';
+import { measurePeak } from '../lib/probe.js';
+import { align } from '../lib/table.js';
+import { benchCase } from './kernels.js';
+
+interface Shape {
+  readonly name: string;
+  readonly op: 'conv2d' | 'deconv2d' | 'maxPool' | 'averagePool';
+  readonly image: readonly [number, number, number];
+  readonly filters?: number;
+  readonly kernel: readonly [number, number];
+  readonly stride?: number;
+  readonly pad?: readonly [number, number];
+  readonly dilation?: number;
+  readonly groups?: number;
+}
+
+/** One pass of a layer; what the peer takes is absent where there is none. */
+interface Row {
+  readonly name: string;
+  readonly pass: string;
+  readonly batch: number;
+  readonly ms: number;
+  readonly gflops: number;
+  readonly peer?: number;
+}
+
+/** A layer as PyTorch rounds windows: down. */
+function build(
+  x: Value,
+  { name, op, filters, kernel, stride = 1, pad = [0, 0], dilation = 1, groups = 1 }: Shape,
+): Value {
+  const window = { name, kernel, stride, pad };
+  if (op === 'maxPool') return maxPool(x, { ...window, round: 'floor' });
+  if (op === 'averagePool') return averagePool(x, { ...window, round: 'floor' });
+  return (op === 'conv2d' ? conv2d : deconv2d)(x, { ...window, filters: filters!, dilation, groups });
+}
+
+/** PyTorch, answering one case at a time, so that both are measured within seconds of each other. */
+async function startPeer(threads: number, seconds: number): Promise<Peer | undefined> {
+  const python = process.env.CORTADO_PYTHON;
+  if (!python) return undefined;
+  const script = join(import.meta.dirname, 'shapes_peers.py');
+  const child = spawn(python, [script, `${threads}`, `${seconds}`], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const next = async (): Promise<Readonly<Record<string, number | string>>> => {
+    const answer = await lines.next();
+    if (answer.done === true) throw new Error(`${python} ${script}: it ended without an answer`);
+    return JSON.parse(answer.value) as Readonly<Record<string, number | string>>;
+  };
+  const { peer } = await next();
+  return {
+    name: `${peer}`,
+    time: (shape, batch) => {
+      child.stdin.write(`${JSON.stringify({ ...shape, batch })}\n`);
+      return next() as Promise<Readonly<Record<string, number>>>;
+    },
+    end: () => child.stdin.end(),
+  };
+}
+
+interface Peer {
+  readonly name: string;
+  readonly time: (shape: Shape, batch: number) => Promise<Readonly<Record<string, number>>>;
+  readonly end: () => void;
+}
+
+const { batch, seconds, filter, json } = new Command('bench:shapes')
+  .description('Times layers of other nets, beside PyTorch where CORTADO_PYTHON names an interpreter that has it.')
+  .option('--batch <list>', 'batch sizes', '1,16')
+  .option('--seconds <n>', 'time for each layer, and for each pass of the peer', '0.5')
+  .option('--filter <regex>', 'only layers whose names match', '.')
+  .option('--json <file>', 'write the report')
+  .parse()
+  .opts<{ batch: string; seconds: string; filter: string; json?: string }>();
+
+const { threads } = info();
+const peak = await measurePeak(threads);
+const peer = await startPeer(threads, Number(seconds));
+const shapes = JSON.parse(readFileSync(join(import.meta.dirname, 'shapes.json'), 'utf8')) as readonly Shape[];
+const rows: Row[] = [];
+for (const size of batch.split(',').map(Number)) {
+  for (const shape of shapes.filter(({ name }) => new RegExp(filter).test(name))) {
+    const one = { name: shape.name, input: shape.image, build: (x: Value) => build(x, shape) };
+    const own = await benchCase(one, size, peak, Number(seconds), {});
+    const theirs = await peer?.time(shape, size);
+    for (const { kernel: pass, ms, gflops } of own)
+      rows.push({ name: shape.name, pass, batch: size, ms, gflops, ...(theirs && { peer: theirs[pass]! }) });
+  }
+}
+peer?.end();
+
+console.log(
+  `${peak.isa}, ${threads} threads; measured peak ${peak.gflops.toFixed(0)} GFLOP/s, ${peak.gbps.toFixed(1)} GB/s\n`,
+);
+const names = ['layer', 'pass', 'batch', 'ms', 'GFLOP/s', ...(peer ? [peer.name, 'cortado is'] : [])];
+const lines = rows.map((row) => [
+  ...[row.name, row.pass, `${row.batch}`, row.ms.toFixed(3), row.gflops.toFixed(0)],
+  ...(row.peer === undefined ? [] : [row.peer.toFixed(3), `${(row.peer / row.ms).toFixed(2)} x`]),
+]);
+console.log(align([names, ...lines], 2));
+if (json)
+  writeFileSync(
+    json,
+    `${JSON.stringify({ date: new Date().toISOString(), node: process.version, machine: peak, peer: peer?.name, rows }, null, 2)}\n`,
+  );
