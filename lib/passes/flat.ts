@@ -2,8 +2,9 @@ import type { Program, Step } from '../program.js';
 import { isWorthRows } from './rows.js';
 
 /**
- * Convolutions, deconvolutions and gradients that make few planes of each group: with planes in lanes most would be empty, so pixels are
- * (native/cpu/conv2d_frame.h), whatever the stride. Sums over channels and taps are the same to the bit.
+ * Convolutions, deconvolutions and gradients that make few planes of each group: with planes in lanes most would be
+ * empty, so pixels are (native/cpu/conv2d_frame.h), whatever the stride. Sums over channels and taps are the same to the
+ * bit.
  */
 export function useFlat(program: Program): Program {
   const steps = program.steps.map((step): Step =>

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "conv2d_frame.h"
+#include "conv2d_step.h"
 #include "reduce_planes.h"
 
 namespace cortado::CORTADO_ISA {
@@ -147,23 +148,7 @@ class FlatFilterGradient {
   int64_t block_;  // filters that are added up image by image
 };
 
-/// Conv2dWgrad of one channel a group.
-struct Conv2dFlatWgrad {
-  Tensor x, dy, dweight, dbias;
-  FlatFilterGradient product;
-
-  explicit Conv2dFlatWgrad(Prepare& step)
-      : x(step.in(0)),
-        dy(step.in(1)),
-        dweight(required(step, step.out(0), "a gradient of the weight")),
-        dbias(step.out(1)),
-        product(Conv2dShape(step, x, dy, dweight)) {
-    step.expect(product.fits(), "one channel a group");
-    step.expect(may_hold(dbias, dy.dim[1]), "a bias for every filter");
-    step.scratch(product.scratch(step.threads()));
-  }
-  void run(const Run& run) const { product.run(run, x.f32(), dy.f32(), dweight.f32(), dbias.f32()); }
-};
+using Conv2dFlatWgrad = FilterGradientStep<FlatFilterGradient>;
 
 }  // namespace
 }  // namespace cortado::CORTADO_ISA

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "conv2d_filter_gradient.h"
+#include "conv2d_step.h"
 #include "reduce_planes.h"
 
 namespace cortado::CORTADO_ISA {
@@ -220,23 +221,7 @@ class RowFilterGradient {
   int64_t frame_height_, frame_width_;
 };
 
-/// Conv2dWgrad of stride 1 and dilation 1.
-struct Conv2dRowsWgrad {
-  Tensor x, dy, dweight, dbias;
-  RowFilterGradient product;
-
-  explicit Conv2dRowsWgrad(Prepare& step)
-      : x(step.in(0)),
-        dy(step.in(1)),
-        dweight(required(step, step.out(0), "a gradient of the weight")),
-        dbias(step.out(1)),
-        product(Conv2dShape(step, x, dy, dweight)) {
-    step.expect(product.fits(), "a stride and a dilation of 1");
-    step.expect(may_hold(dbias, dy.dim[1]), "a bias for every filter");
-    step.scratch(product.scratch(step.threads()));
-  }
-  void run(const Run& run) const { product.run(run, x.f32(), dy.f32(), dweight.f32(), dbias.f32()); }
-};
+using Conv2dRowsWgrad = FilterGradientStep<RowFilterGradient>;
 
 }  // namespace
 }  // namespace cortado::CORTADO_ISA

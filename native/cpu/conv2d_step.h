@@ -1,4 +1,4 @@
-// The step that a correlation is a kernel of: its tensors, whichever way it goes and whatever computes it.
+// The steps that a correlation, or the gradient of its filters, is a kernel of: their tensors, whatever computes them.
 #pragma once
 
 #include "conv2d_shape.h"
@@ -40,6 +40,26 @@ struct CorrelationStep {
   Conv2dShape shape(Prepare& step) const {
     return kBackward ? Conv2dShape(step, output, source, weight) : Conv2dShape(step, source, output, weight);
   }
+};
+
+/// The gradient of a convolution's filters and of a bias per filter, by any of the algorithms that make both. In: x,
+/// dy. Out: dweight, dbias; dbias may be absent.
+template <class AnyFilterGradient>
+struct FilterGradientStep {
+  Tensor x, dy, dweight, dbias;
+  AnyFilterGradient product;
+
+  explicit FilterGradientStep(Prepare& step)
+      : x(step.in(0)),
+        dy(step.in(1)),
+        dweight(required(step, step.out(0), "a gradient of the weight")),
+        dbias(step.out(1)),
+        product(Conv2dShape(step, x, dy, dweight)) {
+    step.expect(product.fits(), "taps, groups and strides that this kernel can do");
+    step.expect(may_hold(dbias, dy.dim[1]), "a bias for every filter");
+    step.scratch(product.scratch(step.threads()));
+  }
+  void run(const Run& run) const { product.run(run, x.f32(), dy.f32(), dweight.f32(), dbias.f32()); }
 };
 
 }  // namespace

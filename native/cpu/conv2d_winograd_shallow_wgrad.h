@@ -3,6 +3,7 @@
 // registers while a band's tiles add up.
 #pragma once
 
+#include "conv2d_step.h"
 #include "reduce_planes.h"
 #include "winograd_shallow.h"
 #include "winograd_shape.h"
@@ -225,23 +226,7 @@ class ShallowFilterGradient {
   int64_t vectors_, point_;  // of filters; distance of points of the features
 };
 
-/// Conv2dWgrad of few channels. In: x, dy. Out: dweight, dbias; dbias may be absent.
-struct Conv2dWinogradShallowWgrad {
-  Tensor x, dy, dweight, dbias;
-  ShallowFilterGradient product;
-
-  explicit Conv2dWinogradShallowWgrad(Prepare& step)
-      : x(step.in(0)),
-        dy(step.in(1)),
-        dweight(required(step, step.out(0), "a gradient of the weight")),
-        dbias(step.out(1)),
-        product(Conv2dShape(step, x, dy, dweight)) {
-    step.expect(product.fits(), "filters of 5 x 5 taps, one group, a stride and a dilation of 1");
-    step.expect(may_hold(dbias, dy.dim[1]), "a bias for every filter");
-    step.scratch(product.scratch(step.threads()));
-  }
-  void run(const Run& run) const { product.run(run, x.f32(), dy.f32(), dweight.f32(), dbias.f32()); }
-};
+using Conv2dWinogradShallowWgrad = FilterGradientStep<ShallowFilterGradient>;
 
 }  // namespace
 }  // namespace cortado::CORTADO_ISA
