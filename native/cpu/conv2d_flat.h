@@ -64,7 +64,7 @@ CORTADO_INLINE void multiply_flat(int64_t vectors, const FlatTile& tile) {
 template <int R>
 void multiply_run(int64_t vectors, FlatTile tile) {
   // As many sums as the register file holds beside the weights.
-  constexpr int kMost = R == 1 ? 8 : R == 2 ? 4 : kTileVectors;
+  constexpr int kMost = R == 1 ? 8 : R == 2 ? 4 : kLanes > 4 ? 3 : 2;
   const float* source = tile.source;
   float* products = tile.products;
   for (int64_t chunk = 0, chunks = divide_up(vectors, kMost); chunk < chunks; ++chunk) {

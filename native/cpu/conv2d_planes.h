@@ -19,7 +19,7 @@ struct OutputPlanes {
   /// second-level cache: called to the first, they keep small images on two threads waiting.
   template <class Place>
   CORTADO_INLINE void call(int64_t first, int64_t count, const Place& place) const {
-    constexpr int64_t kLine = 16, kShares = kLine / kTileRows;  // floats, tiles
+    constexpr int64_t kLine = 16, kShares = divide_up(kLine, kTileRows);  // floats, tiles
     const int64_t last = smaller(count, first / kLine * kLine + kLine) - 1;
     const float* line = data + place(last);
     for (int64_t plane = first / kTileRows % kShares; plane < planes; plane += kShares) {

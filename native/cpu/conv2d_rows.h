@@ -63,12 +63,7 @@ CORTADO_INLINE void multiply_row(int64_t vectors, const RowTile& tile) {
 }
 
 CORTADO_INLINE void multiply_row(int height, int64_t vectors, const RowTile& tile) {
-  if constexpr (kTileRows > 4) {
-    if (height == 8) return multiply_row<8>(vectors, tile);
-  }
-  if (height == 4) return multiply_row<4>(vectors, tile);
-  if (height == 2) return multiply_row<2>(vectors, tile);
-  multiply_row<1>(vectors, tile);
+  with_height(height, [&]<int Rows>() { multiply_row<Rows>(vectors, tile); });
 }
 
 class RowCorrelation {

@@ -14,7 +14,7 @@ namespace cortado::CORTADO_ISA {
 namespace {
 
 /// Filters and taps of a tile: their product is the sums that stay in registers.
-constexpr int kTapFilters = 4, kTapWidth = kTileRows > 4 ? 5 : 3;
+constexpr int kTapFilters = 4, kTapWidth = kRegisters > 16 ? 5 : 3;
 constexpr int64_t kTapAhead = 16;  // floats of a cache line
 
 /// Some planes of the features against as many shifts of a row of the image: all that a tile of R filters and S taps

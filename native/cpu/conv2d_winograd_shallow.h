@@ -8,7 +8,7 @@ namespace cortado::CORTADO_ISA {
 namespace {
 
 /// Planes that are made at once, of the same source: as many as sums of a column of points stay in registers.
-constexpr int kShallowPlanes = kTileRows > 4 ? 2 : 1;
+constexpr int kShallowPlanes = kRegisters > 16 ? 2 : 1;
 
 /// y(row, column) of P planes, tiles in lanes. source as ShallowSource leaves it, filters as (column, channel, row,
 /// plane).

@@ -97,7 +97,7 @@ class ShallowFilterGradient {
   // Tiles of a band: with both transformed, it stays in the second-level cache.
   static constexpr int64_t kTiles = 32;
   static constexpr int64_t kShort = 8;  // bands whose sums are in float: rounding weighs sixteenfold after the points
-  static constexpr int kChannels = 4, kVectors = kTileVectors > 2 ? 2 : 1;  // sums of a point in registers
+  static constexpr int kChannels = 4, kVectors = kLanes > 4 ? 2 : 1;  // sums of a point in registers
 
   /// A thread's own scratch.
   struct Room {

@@ -15,13 +15,6 @@ struct LeftFactor {
   bool transposed;
 };
 
-/// What is done to a product: a bias (or nullptr) added, one number for each row or for each column, then rectified if
-/// relu.
-struct Finish {
-  const float* bias = nullptr;
-  bool of_rows = false, relu = false;
-};
-
 /// C (rows, columns) = A (rows, depth) B (depth, columns), finished; B and C row-major without gaps.
 class Product {
  public:
@@ -51,30 +44,29 @@ class Product {
     const Part rows{bands.begin * kTileRows, smaller(rows_, bands.end * kTileRows)};
     const Part panels = grid_.column_part(panels_.count, thread);
     const int64_t blocks = divide_up(panels.end - panels.begin, block_panels_);
-    const Result result{c, finish.bias == nullptr && !finish.relu && streams(c)};
+    const Result result{c, !finish.any() && streams(c), finish};
     for (int64_t i = 0; i < blocks; ++i) {
       const Part part = part_of(panels.end - panels.begin, i, blocks);
       const Part block{panels.begin + part.begin, panels.begin + part.end};
       multiply(a, b, result, room, rows, block);
-      put_finish(finish, c, rows, block);
     }
     stream_end();
   }
 
  private:
-  static constexpr int64_t kDepth = 256;       // addends summed in registers at once
-  static constexpr int64_t kBlockRows = 64;    // rows of A in the second-level cache
-  static constexpr int64_t kBlockPanels = 12;  // panels of B there; twice as many where few addends or rows leave room
+  static constexpr int64_t kDepth = 256;                             // addends summed in registers at once
+  static constexpr int64_t kBlockRows = 64 / kTileRows * kTileRows;  // rows of A in the second-level cache
+  static constexpr int64_t kRowsAhead = 3;                           // of A, called while one is copied
+  // Panels of B in the second-level cache; twice as many where few addends or rows leave room.
+  static constexpr int64_t kBlockPanels = 36 / kTileVectors;
   static constexpr int64_t kStreamed = 1 << 20;  // numbers of C that leave the caches before anyone reads them
   static constexpr int64_t kRowStride = kDepth + kLanes;
 
-  /// A thread's own scratch: a block of A and the distances along its depth, a block of B, a tile at C's right edge.
+  /// A thread's own scratch: a block of A, a block of B, a tile at C's right edge.
   struct Room {
-    int64_t* at;
     float *a, *b, *edge;
     Room(Scratch& scratch, const Product& p)
-        : at(scratch.take<int64_t>(kDepth)),
-          a(scratch.take<float>(kBlockRows * kRowStride)),
+        : a(scratch.take<float>(kBlockRows * kRowStride)),
           b(scratch.take<float>(p.slice() * smaller(p.kept() ? p.block_panels_ * kPanel : kPanel, p.panels_.padded()))),
           edge(scratch.take<float>(kTileRows * kPanel)) {}
   };
@@ -82,6 +74,7 @@ class Product {
   struct Result {
     float* data;
     bool stream;  // past the caches
+    Finish finish;
   };
 
   /// A block of C for one slice of the depth.
@@ -111,82 +104,81 @@ class Product {
         const Block block{{row, smaller(rows.end, row + kBlockRows)}, panels, depth};
         gather(a, room, block);
         for (int64_t panel = panels.begin; panel < panels.end; ++panel) {
-          multiply_panel(c, room, block, a.transposed ? 1 : kRowStride, panel, row == rows.begin ? b : nullptr);
+          multiply_panel(c, room, block, panel, row == rows.begin ? b : nullptr);
         }
       }
     }
   }
 
-  /// Copies a block of A as it lies, so that rows a power of two apart do not fight for the same places of the caches.
+  /// Copies a block of A, so that rows a power of two apart do not fight for the same places of the caches.
   void gather(const LeftFactor& a, const Room& room, const Block& block) const {
     const int64_t rows = block.rows.end - block.rows.begin, size = block.size();
     if (a.transposed) {
-      pack_straight(a.data + block.depth.begin * a.stride + block.rows.begin, a.stride, rows, size, room.a, kBlockRows);
-    } else {
-      pack_straight(a.data + block.rows.begin * a.stride + block.depth.begin, a.stride, size, rows, room.a, kRowStride);
+      pack_transposed(a.data + block.depth.begin * a.stride + block.rows.begin, a.stride, size, rows, room.a,
+                      kRowStride);
+      return;
     }
-    for (int64_t k = 0; k < size; ++k) room.at[k] = k * (a.transposed ? kBlockRows : 1);
+    const float* from = a.data + block.rows.begin * a.stride + block.depth.begin;
+    for (int64_t row = 0; row < rows; ++row, from += a.stride) {
+      const float* ahead = from + (row + kRowsAhead < rows ? kRowsAhead * a.stride : 0);
+      for (int64_t k = 0; k < size; k += 16) __builtin_prefetch(ahead + k);
+      pack_straight(from, a.stride, size, 1, room.a + row * kRowStride, kRowStride);
+    }
   }
 
   /// b is given with the first block of A, whose first tile packs the panel; the tiles below it fetch the next.
-  void multiply_panel(const Result& c, const Room& room, const Block& block, int64_t row_stride, int64_t panel,
-                      const float* b) const {
+  void multiply_panel(const Result& c, const Room& room, const Block& block, int64_t panel, const float* b) const {
     const int64_t width = panels_.width(panel), lanes = panels_.lanes(panel), columns = panels_.columns;
-    const int64_t first = panels_.begin(block.panels.begin);
-    float* const packed = room.b + (kept() ? (panels_.begin(panel) - first) * block.size() : 0);
-    const bool add = block.depth.begin > 0;
+    const int64_t first = panels_.begin(block.panels.begin), column = panels_.begin(panel);
+    float* const packed = room.b + (kept() ? (column - first) * block.size() : 0);
+    const bool last = block.depth.end == depth_;
+    Tile tile;  // its rows are filled in below: zeros before would take as long as eight addends
+    tile.at = nullptr;
+    tile.depth = block.size();
+    tile.b = {packed, width, nullptr, columns};
     const float *from = nullptr, *next = nullptr;
     if (b != nullptr) {
-      from = b + block.depth.begin * columns + panels_.begin(panel);
+      from = b + block.depth.begin * columns + column;
       next = panel + 1 < block.panels.end ? from + width : b + block.depth.end * columns + first;
-      if (lanes < width) pack_straight(from, columns, lanes, block.size(), packed, width);
-    }
-    for (int64_t row = block.rows.begin; row < block.rows.end;) {
-      const int height = tile_height(block.rows.end - row);
-      float* to = c.data + row * columns + panels_.begin(panel);
-      Tile tile{{}, room.at, block.size(), {packed, width}, {to, columns, add, c.stream}};
-      const int64_t line = (row - block.rows.begin) / kTileRows - 1;
-      if (b != nullptr && line < 0 && lanes == width) {
-        tile.b = {from, columns, nullptr, 0, packed};
-      } else if (b != nullptr && line >= 0 && line < kTileVectors) {
-        tile.b.ahead = next + line * kLanes;
-        tile.b.ahead_stride = columns;
+      if (lanes < width) {
+        pack_straight(from, columns, lanes, block.size(), packed, width);
+      } else {
+        tile.b = {from, columns, nullptr, columns, packed};
       }
-      for (int i = 0; i < height; ++i) tile.a.row[i] = room.a + (row - block.rows.begin + i) * row_stride;
+    }
+    int64_t line = -1;
+    for (int64_t row = block.rows.begin; row < block.rows.end; ++line) {
+      const int height = tile_height(block.rows.end - row);
+      if (line == 0) tile.b = {packed, width, nullptr, columns};
+      if (next != nullptr && line >= 0) tile.b.ahead = line < kTileVectors ? next + line * kLanes : nullptr;
+      const float* left = room.a + (row - block.rows.begin) * kRowStride;
+      for (int i = 0; i < height; ++i, left += kRowStride) tile.a.row[i] = left;
+      const TileOut to{c.data + row * columns + column, columns, block.depth.begin > 0, c.stream,
+                       last ? c.finish.at(row, column) : Finish{}};
       if (lanes == width) {
+        tile.c = to;
         multiply_tile(height, width, tile);
       } else {
         tile.c = {room.edge, width, false};
         multiply_tile(height, width, tile);
-        put_edge(room.edge, width, height, lanes, to, add);
+        put_edge(room.edge, width, height, lanes, to);
       }
       row += height;
     }
   }
 
   /// A tile that is wider than what is left of C.
-  void put_edge(const float* edge, int64_t width, int height, int64_t lanes, float* to, bool add) const {
+  void put_edge(const float* edge, int64_t width, int height, int64_t lanes, const TileOut& to) const {
     for (int i = 0; i < height; ++i) {
       for (int64_t j = 0; j < lanes; j += kLanes) {
         const int64_t count = smaller(kLanes, lanes - j);
-        float* row = to + i * panels_.columns + j;
-        const Vf v = load(edge + i * width + j);
-        store_part(row, add ? load_part(row, count) + v : v, count);
-      }
-    }
-  }
-
-  void put_finish(const Finish& finish, float* c, const Part& rows, const Part& panels) const {
-    if (finish.bias == nullptr && !finish.relu) return;
-    const int64_t begin = panels_.begin(panels.begin), end = smaller(panels_.columns, panels_.begin(panels.end));
-    for (int64_t row = rows.begin; row < rows.end; ++row) {
-      const Vf shift = finish.bias != nullptr && finish.of_rows ? splat(finish.bias[row]) : zero();
-      for (int64_t j = begin; j < end; j += kLanes) {
-        const int64_t count = smaller(kLanes, end - j);
-        float* to = c + row * panels_.columns + j;
-        Vf v = load_lanes(to, count);
-        if (finish.bias != nullptr) v += finish.of_rows ? shift : load_lanes(finish.bias + j, count);
-        store_lanes(to, finish.relu ? max(zero(), v) : v, count);
+        float* const place = to.data + i * to.stride + j;
+        Vf v = load(edge + i * width + j);
+        if (to.add) v += load_part(place, count);
+        if (to.finish.bias != nullptr) {
+          v += to.finish.of_rows ? splat(to.finish.bias[i]) : load_part(to.finish.bias + j, count);
+        }
+        store_part(place, to.finish.relu ? max(zero(), v) : v, count);
       }
     }
   }

@@ -49,7 +49,7 @@ class ProductBf16 {
 
  private:
   // Panels of B in the second-level cache, 512 columns if they are of three vectors of 16: Ahead's rows of lines.
-  static constexpr int64_t kBlockPanels = 11;
+  static constexpr int64_t kBlockPanels = 33 / kTileVectors;
   static constexpr int64_t kDepth = 128;  // pairs summed in registers at once
 
   /// A thread's own scratch: 0, 2, 4, ...; a block of B; a tile at C's right edge.

@@ -48,7 +48,7 @@ CORTADO_INLINE void few_dots(const FewRows<Stored>& p, int64_t column) {
 
 template <int Rows, class Stored>
 inline void few_rows_dots(Threads& team, const FewRows<Stored>& p) {
-  constexpr int kAtOnce = kTileRows > 4 || Rows < 4 ? 4 : 2;
+  constexpr int kAtOnce = kRegisters > 16 || Rows < 4 ? 4 : 2;
   for_slices(team, divide_up(p.columns, kAtOnce), 1, [&](int64_t begin, int64_t end) {
     int64_t column = begin * kAtOnce;
     for (; column + kAtOnce <= smaller(p.columns, end * kAtOnce); column += kAtOnce) few_dots<Rows, kAtOnce>(p, column);

@@ -7,10 +7,10 @@
 namespace cortado::CORTADO_ISA {
 namespace {
 
-CORTADO_INLINE int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
-CORTADO_INLINE int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
-CORTADO_INLINE int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
-CORTADO_INLINE int64_t round_up(int64_t a, int64_t b) { return divide_up(a, b) * b; }
+CORTADO_INLINE constexpr int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+CORTADO_INLINE constexpr int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
+CORTADO_INLINE constexpr int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+CORTADO_INLINE constexpr int64_t round_up(int64_t a, int64_t b) { return divide_up(a, b) * b; }
 
 struct Part {
   int64_t begin, end;

@@ -1,7 +1,7 @@
 // C = A B^T for a tall B and a short A: every row of B against every row of A. What an inner product layer is.
 //
-// The product is made as B A^T: B, the weights, is read where it lies, once for every 3 or 4 panels of A's rows, and
-// only the small A is packed.
+// The product is made as B A^T: B, the weights, is read where it lies, once for some 100 of A's rows, and only
+// the small A is packed.
 #pragma once
 
 #include "../core/kernel.h"
@@ -29,7 +29,6 @@ class RowsProduct {
       Scratch scratch(run.scratch);
       for (int i = 0; i < thread; ++i) Room(scratch, *this);
       const Room room(scratch, *this);
-      for (int64_t k = 0; k < kDepth; ++k) room.at[k] = k;
       const Part bands = part_of(divide_up(columns_, kTileRows), thread, threads_);
       const Part columns{bands.begin * kTileRows, smaller(columns_, bands.end * kTileRows)};
       const int64_t blocks = divide_up(panels_.count, kBlockPanels),
@@ -46,18 +45,15 @@ class RowsProduct {
   }
 
  private:
-  static constexpr int64_t kBlockPanels = 4;  // panels of A in the second-level cache
-  static constexpr int64_t kDepth = 512;      // addends summed in registers at once
-  static constexpr int64_t kSlice = 512;      // columns of C whose sums wait in cache for their last addend
+  static constexpr int64_t kBlockPanels = 12 / kTileVectors;  // panels of A in the second-level cache
+  static constexpr int64_t kDepth = 512;                      // addends summed in registers at once
+  static constexpr int64_t kSlice = 512;  // columns of C whose sums wait in cache for their last addend
 
-  /// A thread's own scratch: 0, 1, 2, ...; a block of A; its products with a slice of B.
+  /// A thread's own scratch: a block of A; its products with a slice of B.
   struct Room {
-    int64_t* at;
     float *a, *products;
     Room(Scratch& scratch, const RowsProduct& p)
-        : at(scratch.take<int64_t>(kDepth)),
-          a(scratch.take<float>(kDepth * p.block_width())),
-          products(scratch.take<float>(kSlice * p.block_width())) {}
+        : a(scratch.take<float>(kDepth * p.block_width())), products(scratch.take<float>(kSlice * p.block_width())) {}
   };
 
   int64_t block_width() const { return smaller(kBlockPanels * kPanel, panels_.padded()); }
@@ -80,7 +76,7 @@ class RowsProduct {
           const int64_t width = panels_.width(panel), offset = panels_.begin(panel) - first;
           multiply_tile(height, width,
                         {rows,
-                         room.at,
+                         nullptr,
                          size,
                          {room.a + offset * size, width},
                          {products(room, offset, column - slice.begin, width), width, step > 0}});

@@ -60,7 +60,7 @@ class RowsProductBf16 {
   }
 
  private:
-  static constexpr int64_t kBlockPanels = 4;  // panels of A in the second-level cache
+  static constexpr int64_t kBlockPanels = 12 / kTileVectors;  // panels of A in the second-level cache
   /// Pairs summed in registers at once: as many as Ahead's rows of lines hold.
   template <class Stored>
   static constexpr int64_t kDepth = Ahead::kRowLines * 64 / (2 * sizeof(Stored));

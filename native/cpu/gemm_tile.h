@@ -6,21 +6,23 @@
 namespace cortado::CORTADO_ISA {
 namespace {
 
-// Rows and vectors of the tile: as many accumulators as the register file holds beside one row of B and one value of A.
+// Rows and vectors of the tile: as many accumulators as the register file holds beside one row of B and one value of A;
+// and how many addends a turn of its loop takes. Where a core's other thread is at work, too, this one gets half of the
+// instructions that the core can begin, and those that only count cost a tenth of the speed.
 #if defined(__AVX512F__)
-constexpr int kTileRows = 8, kTileVectors = 3;  // of 32 registers
+constexpr int kTileRows = 8, kTileVectors = 3, kTurn = 1;  // of 32 registers
 #elif defined(__ARM_NEON)
-constexpr int kTileRows = 8, kTileVectors = 2;  // of 32; the compiler keeps all 8 values of A in registers
+constexpr int kTileRows = 8, kTileVectors = 2, kTurn = 1;  // of 32; the compiler keeps all 8 values of A in registers
 #elif defined(__AVX2__)
-constexpr int kTileRows = 4, kTileVectors = 3;  // of 16
+constexpr int kTileRows = 6, kTileVectors = 2, kTurn = 3;  // of 16
 #else
-constexpr int kTileRows = 4, kTileVectors = 2;  // of 16, and multiplication needs one
+constexpr int kTileRows = 4, kTileVectors = 2, kTurn = 1;  // of 16, and multiplication needs one
 #endif
 constexpr int kPanel = kTileVectors * kLanes;
 
-/// The left factor as the tile reads it: A(i, k) = row[i][at[k]]. The table makes any operand readable where it lies:
-/// the taps of a convolution are as good as the columns of a matrix. What a row at `ahead`, if not null, would read is
-/// brought to the second-level cache meanwhile, by tiles of full height.
+/// The left factor as the tile reads it: A(i, k) = row[i][at[k]], or row[i][k] without a table. The table makes any
+/// operand readable where it lies: the taps of a convolution are as good as the columns of a matrix. What a row at
+/// `ahead`, if not null, would read is brought to the second-level cache meanwhile, by tiles of full height.
 struct TileRows {
   const float* row[kTileRows];
   const float* ahead = nullptr;
@@ -28,8 +30,8 @@ struct TileRows {
 
 /// The right factor: B(k, j) = data[k * stride + j], whole vectors wide. What lies at ahead[k * ahead_stride], if not
 /// null, is brought to the second-level cache meanwhile, a cache line or, if ahead_row, as much as a row of B: a later
-/// tile's numbers. If `packed` is not null, B is instead copied there without gaps on its way, for the tiles below this
-/// one.
+/// tile's numbers. If `packed` is not null, B is copied there without gaps on its way, for the tiles below this one;
+/// else it has none.
 struct TilePanel {
   const float* data;
   int64_t stride;
@@ -39,13 +41,27 @@ struct TilePanel {
   bool ahead_row = false;
 };
 
+/// What is done to sums that are complete: a bias (or nullptr) added, one number for each row or for each column, then
+/// rectified if relu.
+struct Finish {
+  const float* bias = nullptr;
+  bool of_rows = false, relu = false;
+
+  CORTADO_INLINE bool any() const { return bias != nullptr || relu; }
+  /// That of a block which begins at this row and column.
+  CORTADO_INLINE Finish at(int64_t row, int64_t column) const {
+    return {bias == nullptr ? nullptr : bias + (of_rows ? row : column), of_rows, relu};
+  }
+};
+
 /// Where the tile goes, C(i, j) = data[i * stride + j], and whether it is added to what is there; or written past the
-/// caches, its rows aligned to vectors.
+/// caches, its rows aligned to vectors. Last it is finished.
 struct TileOut {
   float* data;
   int64_t stride;
   bool add;
   bool stream = false;
+  Finish finish = {};
 };
 
 /// What a tile does with memory beside its products: TileRows' `ahead`, TilePanel's `ahead`, alone or with `ahead_row`,
@@ -58,7 +74,7 @@ constexpr int64_t kPackAhead = 24;
 /// All that a tile needs.
 struct Tile {
   TileRows a;
-  const int64_t* at;
+  const int64_t* at;  // TileRows' table, or nullptr
   int64_t depth;
   TilePanel b;
   TileOut c;
@@ -76,6 +92,19 @@ CORTADO_INLINE void put_tile(const TileOut& to, Vf (&sum)[R][V]) {
       for (int j = 0; j < V; ++j) sum[i][j] += load(from + j * kLanes);
     }
   }
+  if (to.finish.any()) {
+    const Vf least = splat(to.finish.relu ? 0.0f : -__builtin_inff());
+#pragma GCC unroll 8
+    for (int i = 0; i < R; ++i) {
+      const bool of_rows = to.finish.of_rows;
+      const Vf shift = to.finish.bias != nullptr && of_rows ? splat(to.finish.bias[i]) : zero();
+#pragma GCC unroll 3
+      for (int j = 0; j < V; ++j) {
+        const Vf bias = to.finish.bias != nullptr && !of_rows ? load(to.finish.bias + j * kLanes) : shift;
+        sum[i][j] = max(least, sum[i][j] + bias);
+      }
+    }
+  }
   const auto put = [&](auto store_vector) __attribute__((always_inline)) {
     float* place = to.data;
 #pragma GCC unroll 8
@@ -90,14 +119,14 @@ CORTADO_INLINE void put_tile(const TileOut& to, Vf (&sum)[R][V]) {
 
 /// C(i, j) (+)= sum over k < depth of A(i, k) B(k, j), for R rows and V vectors of columns. The sum starts at zero and
 /// meets C at its end, so that long sums are made of short ones; with two sums, each has every other addend.
-template <int R, int V, int kSums, Beside kBeside>
+template <int R, int V, int kSums, Beside kBeside, bool kTable>
 __attribute__((noinline)) void multiply_tile(const Tile& tile) {
   Vf sum[kSums][R][V] = {};
   const float* row[R];
 #pragma GCC unroll 8
   for (int i = 0; i < R; ++i) row[i] = tile.a.row[i];
   const float* right = tile.b.data;
-  const int64_t depth = tile.depth, next = tile.b.stride, *at = tile.at;
+  const int64_t depth = tile.depth, next = kBeside == Beside::pack ? tile.b.stride : V * kLanes, *at = tile.at;
   float* const to = tile.c.data;
   const int64_t stride = tile.c.stride;
   const float* ahead = kBeside == Beside::fetch_rows ? tile.a.ahead : tile.b.ahead;
@@ -110,7 +139,7 @@ __attribute__((noinline)) void multiply_tile(const Tile& tile) {
     }
   }
   const auto multiply = [&](Vf(&into)[R][V], int64_t k) __attribute__((always_inline)) {
-    const int64_t offset = at[k];
+    const int64_t offset = kTable ? at[k] : k;
     if constexpr (kBeside == Beside::fetch_rows) __builtin_prefetch(ahead + offset, 0, 2);
     if constexpr (kBeside == Beside::fetch_panel) __builtin_prefetch(ahead + k * tile.b.ahead_stride, 0, 2);
     if constexpr (kBeside == Beside::fetch_panel_row) {
@@ -137,14 +166,13 @@ __attribute__((noinline)) void multiply_tile(const Tile& tile) {
       for (int j = 0; j < V; ++j) into[i][j] = fma(left, panel[j], into[i][j]);
     }
   };
+  constexpr int kStep = kTurn > kSums ? kTurn / kSums * kSums : kSums;
   int64_t k = 0;
-  for (; k + kSums <= depth; k += kSums) {
-#pragma GCC unroll 2
-    for (int s = 0; s < kSums; ++s) multiply(sum[s], k + s);
+  for (; k + kStep <= depth; k += kStep) {
+#pragma GCC unroll 4
+    for (int s = 0; s < kStep; ++s) multiply(sum[s % kSums], k + s);
   }
-  if constexpr (kSums > 1) {
-    if (k < depth) multiply(sum[0], k);
-  }
+  for (; k < depth; ++k) multiply(sum[0], k);
   if constexpr (kSums > 1) {
 #pragma GCC unroll 8
     for (int i = 0; i < R; ++i) {
@@ -155,19 +183,23 @@ __attribute__((noinline)) void multiply_tile(const Tile& tile) {
   put_tile<R, V>(tile.c, sum[0]);
 }
 
-template <int R, int kSums, Beside kBeside>
+template <int R, int kSums, Beside kBeside, bool kTable = true>
 CORTADO_INLINE void multiply_tile(int vectors, const Tile& tile) {
   if constexpr (kTileVectors > 2) {
-    if (vectors == 3) return multiply_tile<R, 3, kSums, kBeside>(tile);
+    if (vectors == 3) return multiply_tile<R, 3, kSums, kBeside, kTable>(tile);
   }
-  if (vectors == 2) return multiply_tile<R, 2, kSums, kBeside>(tile);
-  multiply_tile<R, 1, kSums, kBeside>(tile);
+  if (vectors == 2) return multiply_tile<R, 2, kSums, kBeside, kTable>(tile);
+  multiply_tile<R, 1, kSums, kBeside, kTable>(tile);
 }
 
 template <int R, int kSums>
 CORTADO_INLINE void multiply_tile(int vectors, const Tile& tile) {
   if constexpr (kSums == 1) {
-    if (tile.b.packed != nullptr) return multiply_tile<R, kSums, Beside::pack>(vectors, tile);
+    if (tile.at == nullptr) {
+      if (tile.b.packed != nullptr) return multiply_tile<R, kSums, Beside::pack, false>(vectors, tile);
+      if (tile.b.ahead != nullptr) return multiply_tile<R, kSums, Beside::fetch_panel, false>(vectors, tile);
+      return multiply_tile<R, kSums, Beside::nothing, false>(vectors, tile);
+    }
     if (tile.b.ahead_row) return multiply_tile<R, kSums, Beside::fetch_panel_row>(vectors, tile);
   }
   if constexpr (kSums == 1 && R == kTileRows) {
@@ -177,26 +209,36 @@ CORTADO_INLINE void multiply_tile(int vectors, const Tile& tile) {
   multiply_tile<R, kSums, Beside::nothing>(vectors, tile);
 }
 
-/// The largest tile height, a power of two, that fits in `rows` rows. Two sums take the registers of half the rows.
+/// The largest tile height that fits in `rows` rows: all of a tile's, or a power of two. Two sums take the registers of
+/// half the rows.
 template <int kSums = 1>
 CORTADO_INLINE int tile_height(int64_t rows) {
-  int height = kTileRows / kSums;
+  constexpr int kMost = kTileRows / kSums;
+  if (rows >= kMost) return kMost;
+  int height = 4;
   while (height > rows) height /= 2;
   return height;
+}
+
+/// f.operator()<height>(), for a height given by tile_height().
+template <int kSums = 1, class F>
+CORTADO_INLINE void with_height(int height, const F& f) {
+  constexpr int kMost = kTileRows / kSums;
+  if (height == kMost) return f.template operator()<kMost>();
+  if constexpr (kMost > 4) {
+    if (height == 4) return f.template operator()<4>();
+  }
+  if constexpr (kMost > 2) {
+    if (height == 2) return f.template operator()<2>();
+  }
+  f.template operator()<1>();
 }
 
 /// Multiplies a tile of a height given by tile_height() and of width kLanes to kPanel, a whole number of vectors.
 template <int kSums = 1>
 CORTADO_INLINE void multiply_tile(int height, int64_t width, const Tile& tile) {
   const int vectors = static_cast<int>(width / kLanes);
-  if constexpr (kTileRows / kSums > 4) {
-    if (height == 8) return multiply_tile<8, kSums>(vectors, tile);
-  }
-  if constexpr (kTileRows / kSums > 2) {
-    if (height == 4) return multiply_tile<4, kSums>(vectors, tile);
-  }
-  if (height == 2) return multiply_tile<2, kSums>(vectors, tile);
-  multiply_tile<1, kSums>(vectors, tile);
+  with_height<kSums>(height, [&]<int Rows>() { multiply_tile<Rows, kSums>(vectors, tile); });
 }
 
 }  // namespace

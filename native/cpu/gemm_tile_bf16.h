@@ -74,12 +74,7 @@ CORTADO_INLINE void multiply_pairs(int64_t vectors, const PairTile& tile) {
 CORTADO_INLINE void multiply_pairs(int height, int64_t width, const PairTile& tile) {
   const int64_t vectors = width / kLanes;
   if (height == kTileRows && tile.ahead.from != nullptr) return multiply_pairs<kTileRows, true>(vectors, tile);
-  if constexpr (kTileRows > 4) {
-    if (height == 8) return multiply_pairs<8, false>(vectors, tile);
-  }
-  if (height == 4) return multiply_pairs<4, false>(vectors, tile);
-  if (height == 2) return multiply_pairs<2, false>(vectors, tile);
-  multiply_pairs<1, false>(vectors, tile);
+  with_height(height, [&]<int Rows>() { multiply_pairs<Rows, false>(vectors, tile); });
 }
 
 /// Pairs that hold n numbers.

@@ -6,7 +6,7 @@
 
 namespace cortado::CORTADO_ISA {
 
-/// Multiply-adds from registers alone, `rounds` times 16 vectors of them on every thread; out (1) keeps the compiler
+/// Multiply-adds from registers alone, `rounds` times 48 vectors of them on every thread; out (1) keeps the compiler
 /// honest.
 struct ProbeFlops {
   Tensor out;
@@ -16,13 +16,14 @@ struct ProbeFlops {
 
   void run(const Run& run) const {
     on_every_thread(run.threads, [this](int thread, int) {
-      // Enough independent sums to hide an FMA's latency on two ports.
-      constexpr int kSums = 16;
+      // Enough independent sums to hide an FMA's latency on two ports, or four, and few enough for the registers: one
+      // more than those, and it is memory that is measured.
+      constexpr int kSums = kRegisters > 16 ? 24 : 12;
       const Vf factor = splat(0.999999f), term = splat(1e-7f);
       Vf sums[kSums];
       for (int i = 0; i < kSums; ++i) sums[i] = splat(static_cast<float>(i));
-      for (int64_t round = 0; round < rounds; ++round) {
-#pragma GCC unroll 16
+      for (int64_t round = 0; round < rounds * (48 / kSums); ++round) {
+#pragma GCC unroll 24
         for (int i = 0; i < kSums; ++i) sums[i] = fma(sums[i], factor, term);
       }
       Vf total = zero();

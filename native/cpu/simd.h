@@ -23,11 +23,13 @@ namespace cortado::CORTADO_ISA {
 namespace {
 
 #if defined(__AVX512F__)
-constexpr int kLanes = 16;
+constexpr int kLanes = 16, kRegisters = 32;
 #elif defined(__AVX2__)
-constexpr int kLanes = 8;
+constexpr int kLanes = 8, kRegisters = 16;
+#elif defined(__ARM_NEON)
+constexpr int kLanes = 4, kRegisters = 32;
 #else
-constexpr int kLanes = 4;
+constexpr int kLanes = 4, kRegisters = 16;
 #endif
 
 using Vf = float __attribute__((vector_size(4 * kLanes)));

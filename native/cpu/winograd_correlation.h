@@ -54,7 +54,7 @@ class WinogradCorrelation {
  private:
   // Tiles of a block: source and products of all threads stay in a part of the last-level cache that large filters,
   // which pass through it, leave alone.
-  static constexpr int64_t kTiles = 32, kFewTiles = 24;
+  static constexpr int64_t kTiles = round_up(32, kTileRows), kFewTiles = 24;
   static constexpr int64_t kLarge = 1 << 20;  // filters, in floats, that do not stay in the caches themselves
 
   enum class Split { blocks, planes, steps };

@@ -10,7 +10,7 @@ namespace {
 
 /// Tiles whose products at two points are added up in registers, beside both points' filters: 2 x 9 of 32 or 2 x 5
 /// of 16.
-constexpr int kPairTiles = kTileRows > 4 ? 9 : 5;
+constexpr int kPairTiles = kRegisters > 16 ? 9 : 5;
 
 /// Filters of 3 x 3 taps at the 7 points of their columns: (group, vector of output planes, row of points, source
 /// channel, tap of the row, lane), Lagrange's denominators of the columns included.
