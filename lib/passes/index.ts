@@ -42,7 +42,7 @@ export function optimize(program: Program, settings: Settings, finite = false): 
 
 function rewrite(program: Program, precision: Precision, target: Target): Program {
   const has = (kernel: string): boolean => target.kernels.has(kernel);
-  let fast = fuseRelu(program);
+  let fast = fuseRelu(program, target);
   if (has('conv2d_flat')) fast = useFlat(fast);
   if (has('conv2d_winograd_shallow')) fast = useShallow(fast);
   if (has('conv2d_winograd')) fast = useWinograd(fast);

@@ -6,6 +6,8 @@ import type { Precision } from './precision.js';
 export interface Target {
   /** Kernels that a pass may put in place of others. */
   readonly kernels: ReadonlySet<string>;
+  /** Kernels that, when they apply a ReLU, can hold their results under a ceiling, too; absent where none does. */
+  readonly ceilings?: ReadonlySet<string>;
   /** Kernels that take values and gradients of 16 bits; absent where none does. The others have conversions around them. */
   readonly halves?: ReadonlyMap<string, HalfSlots>;
   /** Kernels that take images with channels last; absent where none does. The others have conversions around them. */
@@ -72,6 +74,7 @@ export const CPU: Target = {
     'non_finite_product',
     ...['winograd_filters', 'conv2d_winograd', 'conv2d_winograd_dgrad', 'conv2d_winograd_wgrad'],
   ]),
+  ceilings: new Set(['conv2d', 'deconv2d']),
   lrnPool: inPlanes,
 };
 

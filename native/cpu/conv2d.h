@@ -28,7 +28,7 @@ struct Conv2dFilters {
 /// Conv2d with weights of Conv2dFilters.
 struct Conv2dPacked {
   Tensor x, packed, bias, y;
-  bool relu;
+  Bounds bounds;
   Correlation product;
 
   explicit Conv2dPacked(Prepare& step)
@@ -36,13 +36,13 @@ struct Conv2dPacked {
         packed(required(step, step.in(1), "filters")),
         bias(step.in(2)),
         y(step.out(0)),
-        relu(step.integer("relu") != 0),
+        bounds(step),
         product(Conv2dShape(step, x, y, weight(step)), false, step.threads(), true) {
     step.expect(holds(packed, packed.size()) && packed.size() >= product.weights().size(), "filters for these maps");
     step.expect(may_hold(bias, y.dim[1]), "a bias for every filter");
     step.scratch(product.scratch(step.threads()));
   }
-  void run(const Run& run) const { product.run(run, {x.f32(), packed.f32(), bias.f32(), y.f32(), relu}); }
+  void run(const Run& run) const { product.run(run, {x.f32(), packed.f32(), bias.f32(), y.f32(), bounds}); }
 
  private:
   /// The weight that the filters were made of.

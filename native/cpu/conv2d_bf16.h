@@ -45,7 +45,7 @@ struct Conv2dBf16Filters {
 /// Conv2d with weights of Conv2dBf16Filters.
 struct Conv2dBf16 {
   Tensor x, packed, bias, y;
-  bool relu;
+  Bounds bounds;
   CorrelationBf16 product;
 
   explicit Conv2dBf16(Prepare& step)
@@ -53,13 +53,13 @@ struct Conv2dBf16 {
         packed(required(step, step.in(1), "filters")),
         bias(step.in(2)),
         y(step.out(0)),
-        relu(step.integer("relu") != 0),
+        bounds(step),
         product(Conv2dShape(step, x, y, weight_of(step, x, y, packed)), step.threads()) {
     step.expect(packed.dtype == DType::bf16 && packed.size() >= 2 * product.filters().size(), "filters for these maps");
     step.expect(may_hold(bias, y.dim[1]), "a bias for every filter");
     step.scratch(product.scratch());
   }
-  void run(const Run& run) const { product.run(run, {x.f32(), packed.f32(), bias.f32(), y.f32(), relu}); }
+  void run(const Run& run) const { product.run(run, {x.f32(), packed.f32(), bias.f32(), y.f32(), bounds}); }
 };
 
 /// Conv2dWgrad in bfloat16. In: x, dy. Out: dweight, dbias or absent.

@@ -14,7 +14,7 @@ struct CorrelationBf16Data {
   const Pair* filters;
   const float* bias;
   float* features;
-  bool relu;
+  Bounds bounds;
 };
 
 class CorrelationBf16 {
@@ -128,7 +128,7 @@ class CorrelationBf16 {
       const int64_t width = panels.width(panel), filter = group * shape_.filters + panels.begin(panel);
       const OutputPlanes output{data.features + (image * shape_.groups * shape_.filters + filter) * shape_.pixels(),
                                 shape_.pixels(), panels.lanes(panel),
-                                data.bias == nullptr ? nullptr : data.bias + filter, data.relu};
+                                data.bias == nullptr ? nullptr : data.bias + filter, data.bounds};
       multiply_panel(data.filters + filters_.place(group, panel), width, tables, room, output, first, count);
       for (int64_t pixel = 0; pixel < count; pixel += kLanes) {
         output.put(room.products + pixel * width, width, smaller(kLanes, count - pixel), first + pixel);

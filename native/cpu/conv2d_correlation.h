@@ -153,7 +153,7 @@ class Correlation {
   OutputPlanes planes_of(const CorrelationData& data, const Block& block, int64_t group, int64_t panel) const {
     const int64_t first = weights_.panels.begin(panel);
     return {block.output + first * output_plane(), output_plane(), weights_.panels.lanes(panel),
-            data.bias == nullptr ? nullptr : data.bias + group * weights_.planes + first, data.relu};
+            data.bias == nullptr ? nullptr : data.bias + group * weights_.planes + first, data.bounds};
   }
 
   void fill_distances(const CorrelationWeights::Phase& phase, int64_t* at) const {

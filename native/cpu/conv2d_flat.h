@@ -174,7 +174,7 @@ class FlatCorrelation {
         for (int i = 0; i < height; ++i) {
           const int64_t of_group = plane + i, filter = map % weights_.groups * weights_.planes + of_group;
           put(room.products + ((map - maps.begin) * kFlatPlanes + i) * rows_.phases() * products(), room.phases, band,
-              data.bias == nullptr ? nullptr : data.bias + filter, data.relu,
+              data.bias == nullptr ? nullptr : data.bias + filter, data.bounds,
               data.output + (map * weights_.planes + of_group) * weights_.height.output() * weights_.width.output());
         }
       }
@@ -201,10 +201,10 @@ class FlatCorrelation {
   }
 
   /// The products of a plane's phases to where they belong.
-  void put(const float* products_of, const Phase* phases_of, const Part& band, const float* bias, bool relu,
+  void put(const float* products_of, const Phase* phases_of, const Part& band, const float* bias, const Bounds& bounds,
            float* plane) const {
-    const Vf least = splat(relu ? 0.0f : -__builtin_inff()), shift = bias == nullptr ? zero() : splat(*bias);
-    const auto value = [&](const float* p) __attribute__((always_inline)) { return max(least, load(p) + shift); };
+    const Vf shift = bias == nullptr ? zero() : splat(*bias);
+    const auto value = [&](const float* p) __attribute__((always_inline)) { return bounds.hold(load(p) + shift); };
     const int64_t row = weights_.width.output(), stride = weights_.height.out_step() * row;
     for (int64_t y = 0; y < weights_.height.phases(); ++y) {
       const Phase* phase = phases_of + y * weights_.width.phases();

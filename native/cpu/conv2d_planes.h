@@ -1,18 +1,19 @@
 // From columns to planes: a convolution's products, a row for each pixel, on their way to NCHW.
 #pragma once
 
+#include "bounds.h"
 #include "conv2d_shape.h"
 
 namespace cortado::CORTADO_ISA {
 namespace {
 
 /// Output planes of one image that a panel of products fills, and what is done to the sums on their way: bias (or
-/// nullptr) of each plane added, then rectified if relu.
+/// nullptr) of each plane added, then held between bounds.
 struct OutputPlanes {
   float* data;
   int64_t stride, planes;  // from one to the next; how many
   const float* bias;
-  bool relu;
+  Bounds bounds;
 
   /// For the tile at pixel `first` of `count`: calls lines that the sums will be written to, each tile those of some of
   /// the planes, so that all of them are on their way when the last tile begins. place(i) is where pixel i lies. To the
@@ -54,14 +55,13 @@ struct OutputPlanes {
   /// f(plane, how many exist, vectors of pixels for each plane from there on).
   template <class F>
   CORTADO_INLINE void each_square(const float* products, int64_t width, int64_t pixels, const F& f) const {
-    const Vf least = splat(relu ? 0.0f : -__builtin_inff());
     for (int64_t plane = 0; plane < planes; plane += kLanes) {
       const int64_t lanes = smaller(kLanes, planes - plane);
       const Vf shift = bias == nullptr ? zero() : load_lanes(bias + plane, lanes);
       Vf v[kLanes];
       const float* from = products + plane;
 #pragma GCC unroll 16
-      for (int i = 0; i < kLanes; ++i, from += width) v[i] = i < pixels ? max(least, load(from) + shift) : zero();
+      for (int i = 0; i < kLanes; ++i, from += width) v[i] = i < pixels ? bounds.hold(load(from) + shift) : zero();
       transpose(v);
       f(plane, lanes, v);
     }

@@ -72,7 +72,7 @@ class PointwiseCorrelation {
             transposed};
   }
   Finish finish_of(const CorrelationData& data, int64_t group) const {
-    return {data.bias == nullptr ? nullptr : data.bias + group * weights_.planes, true, data.relu};
+    return {data.bias == nullptr ? nullptr : data.bias + group * weights_.planes, true, data.bounds};
   }
 
   void multiply(const CorrelationData& data, void* room, int thread, int64_t map) const {

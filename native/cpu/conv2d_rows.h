@@ -18,7 +18,7 @@ struct RowTile {
   int64_t depth;               // (channel, tap), and the weights of a plane
   float* output;
   int64_t plane, pixels;  // distance of planes, pixels that exist
-  bool relu;
+  Bounds bounds;
 };
 
 template <int R, int V>
@@ -46,9 +46,8 @@ __attribute__((noinline)) void multiply_row(const RowTile& tile) {
     const Vf bias = tile.bias == nullptr ? zero() : splat(tile.bias[i]);
 #pragma GCC unroll 3
     for (int j = 0; j < V; ++j) {
-      Vf v = tile.bias == nullptr ? sum[i][j] : sum[i][j] + bias;
-      if (tile.relu) v = max(zero(), v);
-      store_lanes(to + j * kLanes, v, j + 1 < V ? kLanes : tile.pixels - (V - 1) * kLanes);
+      const Vf v = tile.bias == nullptr ? sum[i][j] : sum[i][j] + bias;
+      store_lanes(to + j * kLanes, tile.bounds.hold(v), j + 1 < V ? kLanes : tile.pixels - (V - 1) * kLanes);
     }
   }
 }
@@ -138,7 +137,7 @@ class RowCorrelation {
           multiply_row(height, row_.width(panel) / kLanes,
                        {data.weight + filter * depth(), data.bias == nullptr ? nullptr : data.bias + filter,
                         room.frame + (y - rows.begin) * frame_width_ + x, room.at, depth(),
-                        output + y * shape_.width.features + x, shape_.pixels(), row_.lanes(panel), data.relu});
+                        output + y * shape_.width.features + x, shape_.pixels(), row_.lanes(panel), data.bounds});
         }
       }
       plane += height;

@@ -1,6 +1,7 @@
 // The steps that a correlation, or the gradient of its filters, is a kernel of: their tensors, whatever computes them.
 #pragma once
 
+#include "bounds.h"
 #include "conv2d_shape.h"
 
 namespace cortado::CORTADO_ISA {
@@ -11,7 +12,7 @@ namespace {
 struct CorrelationData {
   const float *source, *weight, *bias;
   float* output;
-  bool relu;
+  Bounds bounds;
 };
 
 /// A convolution, a deconvolution or the gradient of one's input, by any of the correlations: from the image to the
@@ -20,7 +21,7 @@ struct CorrelationData {
 template <class AnyCorrelation, bool kBackward, bool kLayer>
 struct CorrelationStep {
   Tensor source, weight, bias, output;
-  bool relu;
+  Bounds bounds;
   AnyCorrelation product;
 
   explicit CorrelationStep(Prepare& step)
@@ -28,13 +29,13 @@ struct CorrelationStep {
         weight(required(step, step.in(1), "a weight")),
         bias(kLayer ? step.in(2) : Tensor{}),
         output(step.out(0)),
-        relu(kLayer && step.integer("relu") != 0),
+        bounds(kLayer ? Bounds(step) : Bounds()),
         product(shape(step), kBackward, step.threads()) {
     step.expect(product.fits(), "taps and strides that this kernel can do");
     step.expect(may_hold(bias, output.dim[1]), "a bias for every filter");
     step.scratch(product.scratch(step.threads()));
   }
-  void run(const Run& run) const { product.run(run, {source.f32(), weight.f32(), bias.f32(), output.f32(), relu}); }
+  void run(const Run& run) const { product.run(run, {source.f32(), weight.f32(), bias.f32(), output.f32(), bounds}); }
 
  private:
   Conv2dShape shape(Prepare& step) const {

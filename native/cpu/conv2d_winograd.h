@@ -92,7 +92,7 @@ struct WinogradFilters {
 /// name conv2d_winograd_dgrad it is the input gradient: dy for x, dx for y, the filters turned round.
 struct Conv2dWinograd {
   Tensor x, filters, bias, y;
-  bool relu;
+  Bounds bounds;
   WinogradWindow window;
   WinogradCorrelation product;
 
@@ -101,7 +101,7 @@ struct Conv2dWinograd {
         filters(required(step, step.in(1), "filters")),
         bias(step.in(2)),
         y(step.out(0)),
-        relu(step.integer("relu") != 0),
+        bounds(step),
         window(step, x, y, step.integer("kernel")),
         product(maps_of(step, x, window.groups), maps_of(step, y, window.groups), x.dim[0],
                 tile_of(step, window.phases.taps()), window.phases, window.pad_h, window.pad_w,
@@ -110,7 +110,7 @@ struct Conv2dWinograd {
     step.expect(may_hold(bias, y.dim[1]), "a bias for every filter");
     step.scratch(product.scratch());
   }
-  void run(const Run& run) const { product.run(run, {x.f32(), filters.f32(), bias.f32(), y.f32(), relu}); }
+  void run(const Run& run) const { product.run(run, {x.f32(), filters.f32(), bias.f32(), y.f32(), bounds}); }
 };
 
 /// In: x, dy. Out: dweight, dbias; dbias may be absent.

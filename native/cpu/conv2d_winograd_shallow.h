@@ -56,11 +56,12 @@ class ShallowCorrelation {
   }
 
   /// bias may be nullptr.
-  void run(const Run& run, const float* x, const float* weight, const float* bias, float* y, bool relu) const {
+  void run(const Run& run, const float* x, const float* weight, const float* bias, float* y,
+           const Bounds& bounds) const {
     Scratch scratch(run.scratch);
     float* filters = scratch.take<float>(this->filters());
     transform(weight, filters);
-    const Output output{bias, y, relu};
+    const Output output{bias, y, bounds};
     on_every_thread(run.threads, [&](int thread, int threads) {
       Scratch own = scratch;
       for (int i = 0; i < thread; ++i) Room(own, *this);
@@ -83,7 +84,7 @@ class ShallowCorrelation {
   struct Output {
     const float* bias;
     float* data;
-    bool relu;
+    Bounds bounds;
   };
 
   int64_t planes() const { return tiling_.shape.filters; }
@@ -136,13 +137,12 @@ class ShallowCorrelation {
     for (int p = 0; p < P; ++p) places.call(to + p * tiling_.shape.pixels());
     Vf y[P][kShallowOutputs][kShallowOutputs];
     multiply_shallow<P>(room.source, filters, tiling_.shape.channels, y);
-    const Vf least = splat(output.relu ? 0.0f : -HUGE_VALF);
     for (int p = 0; p < P; ++p, to += tiling_.shape.pixels()) {
       const Vf bias = output.bias == nullptr ? zero() : splat(output.bias[plane + p]);
 #pragma GCC unroll 4
       for (int i = 0; i < kShallowOutputs; ++i) {
 #pragma GCC unroll 4
-        for (Vf& v : y[p][i]) v = max(least, v + bias);
+        for (Vf& v : y[p][i]) v = output.bounds.hold(v + bias);
         places.put(i, y[p][i], to);
       }
     }
@@ -155,7 +155,7 @@ class ShallowCorrelation {
 /// Conv2d of few channels. In: x, weight, bias or absent. Out: y.
 struct Conv2dWinogradShallow {
   Tensor x, weight, bias, y;
-  bool relu;
+  Bounds bounds;
   ShallowCorrelation product;
 
   explicit Conv2dWinogradShallow(Prepare& step)
@@ -163,13 +163,13 @@ struct Conv2dWinogradShallow {
         weight(required(step, step.in(1), "a weight")),
         bias(step.in(2)),
         y(step.out(0)),
-        relu(step.integer("relu") != 0),
+        bounds(step),
         product(Conv2dShape(step, x, y, weight)) {
     step.expect(product.fits(), "filters of 5 x 5 taps, one group, a stride and a dilation of 1");
     step.expect(may_hold(bias, y.dim[1]), "a bias for every filter");
     step.scratch(product.scratch(step.threads()));
   }
-  void run(const Run& run) const { product.run(run, x.f32(), weight.f32(), bias.f32(), y.f32(), relu); }
+  void run(const Run& run) const { product.run(run, x.f32(), weight.f32(), bias.f32(), y.f32(), bounds); }
 };
 
 }  // namespace

@@ -29,7 +29,7 @@ class WeightProduct {
       return by_rows_ ? multiply_few_by_rows(run.threads, product) : multiply_few_by_columns(run.threads, product);
     }
     if (by_rows_) return transposed_.run(run, a, weight, bias, relu, c);
-    straight_.run(run, {a, few_.depth, false}, weight, {bias, false, relu}, c);
+    straight_.run(run, {a, few_.depth, false}, weight, {bias, false, Bounds(relu)}, c);
   }
 
  private:

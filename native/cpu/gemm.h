@@ -178,7 +178,7 @@ class Product {
         if (to.finish.bias != nullptr) {
           v += to.finish.of_rows ? splat(to.finish.bias[i]) : load_part(to.finish.bias + j, count);
         }
-        store_part(place, to.finish.relu ? max(zero(), v) : v, count);
+        store_part(place, to.finish.bounds.hold(v), count);
       }
     }
   }

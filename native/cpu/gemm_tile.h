@@ -1,7 +1,7 @@
 // The inner loop of every matrix product: a tile of C held in registers.
 #pragma once
 
-#include "simd.h"
+#include "bounds.h"
 
 namespace cortado::CORTADO_ISA {
 namespace {
@@ -41,16 +41,17 @@ struct TilePanel {
   bool ahead_row = false;
 };
 
-/// What is done to sums that are complete: a bias (or nullptr) added, one number for each row or for each column, then
-/// rectified if relu.
+/// What is done to sums that are complete: a bias (or nullptr) added, one number for each row or for each column; then
+/// they are held between bounds.
 struct Finish {
   const float* bias = nullptr;
-  bool of_rows = false, relu = false;
+  bool of_rows = false;
+  Bounds bounds = {};
 
-  CORTADO_INLINE bool any() const { return bias != nullptr || relu; }
+  CORTADO_INLINE bool any() const { return bias != nullptr || bounds.any(); }
   /// That of a block which begins at this row and column.
   CORTADO_INLINE Finish at(int64_t row, int64_t column) const {
-    return {bias == nullptr ? nullptr : bias + (of_rows ? row : column), of_rows, relu};
+    return {bias == nullptr ? nullptr : bias + (of_rows ? row : column), of_rows, bounds};
   }
 };
 
@@ -93,7 +94,6 @@ CORTADO_INLINE void put_tile(const TileOut& to, Vf (&sum)[R][V]) {
     }
   }
   if (to.finish.any()) {
-    const Vf least = splat(to.finish.relu ? 0.0f : -__builtin_inff());
 #pragma GCC unroll 8
     for (int i = 0; i < R; ++i) {
       const bool of_rows = to.finish.of_rows;
@@ -101,7 +101,7 @@ CORTADO_INLINE void put_tile(const TileOut& to, Vf (&sum)[R][V]) {
 #pragma GCC unroll 3
       for (int j = 0; j < V; ++j) {
         const Vf bias = to.finish.bias != nullptr && !of_rows ? load(to.finish.bias + j * kLanes) : shift;
-        sum[i][j] = max(least, sum[i][j] + bias);
+        sum[i][j] = to.finish.bounds.hold(sum[i][j] + bias);
       }
     }
   }

@@ -17,7 +17,7 @@ namespace {
 struct WinogradData {
   const float *source, *filters, *bias;
   float* output;
-  bool relu;
+  Bounds bounds;
 };
 
 class WinogradCorrelation {
@@ -194,7 +194,7 @@ class WinogradCorrelation {
                           : load_part(data.bias + group * output_.channels + vector * kLanes, output_.lanes(vector));
       for (int64_t tile = 0; tile < source_.tiling.across; ++tile) {
         transform<Tile, M>(from + tile * output_room_.tile_stride(vector), bias, stage + tile * M * kLanes,
-                           smaller(M, output_.width - tile * M), data.relu);
+                           smaller(M, output_.width - tile * M), data.bounds);
       }
       float* to = data.output + output_.at(image, group, vector) + top * output_.width;
       each_column(stage, kLanes, smaller(M, output_.height - top) * output_.width, output_.lanes(vector),
@@ -205,12 +205,11 @@ class WinogradCorrelation {
   }
 
   template <int Tile, int M>
-  void transform(const float* from, Vf bias, float* to, int64_t columns, bool relu) const {
-    const Vf least = relu ? zero() : splat(-HUGE_VALF);
+  void transform(const float* from, Vf bias, float* to, int64_t columns, const Bounds& bounds) const {
     transform_square<FromPoints<Tile, M>>(
         [&](int i, int j) { return load(from + (i * Tile + j) * output_room_.stride()); },
         [&](int i, int j, Vf v) {
-          if (j < columns) store(to + (i * output_.width + j) * kLanes, max(least, v + bias));
+          if (j < columns) store(to + (i * output_.width + j) * kLanes, bounds.hold(v + bias));
         });
   }
 

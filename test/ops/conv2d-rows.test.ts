@@ -1,7 +1,7 @@
 /** The convolution row by row where the rule takes it, beside the direct one. */
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { kernels, run, type Case } from '../support/convolutions.js';
+import { assertRectifies, kernels, run, type Case } from '../support/convolutions.js';
 import { assertClose, forAll, seeds } from '../support/ops.js';
 
 const whole = (min: number, max: number) => fc.integer({ min, max });
@@ -51,6 +51,8 @@ describe('conv2d row by row', () => {
     bias: true,
     seed: 5,
   };
+
+  it('rectifies', () => assertRectifies([2, 3, 20, 48], { filters: 9, kernel: 3, pad: 1 }));
 
   it('is taken for a first layer of 3 × 3 taps', () => assert.deepEqual(kernels(first), ROWS));
 

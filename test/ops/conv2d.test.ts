@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { ShapeError, type Tensor } from '../../lib/index.js';
 import { ops } from '../../lib/kernels.js';
+import { assertRectifies } from '../support/convolutions.js';
 import {
   assertAgrees,
   assertClose,
@@ -127,6 +128,8 @@ describe('conv2d', () => {
     assert.deepEqual(once!.data, twice!.data);
     assertClose(single!.data, Float64Array.from(once!.data), 'one thread');
   });
+
+  it('rectifies on the way out', () => assertRectifies([2, 8, 15, 15], { filters: 20, kernel: 3, stride: 2 }));
 
   it('refuses what does not fit', async () => {
     const conv = (options: object, weight = [4, 3, 3, 3]) =>

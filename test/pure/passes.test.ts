@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { conv2d, dense, flatten, graph, input, relu, sgd, softmaxLoss, type Value } from '../../lib/index.js';
+import { clip, conv2d, dense, flatten, graph, input, relu, sgd, softmaxLoss, type Value } from '../../lib/index.js';
 import { lower, type Goal } from '../../lib/lower.js';
 import { CPU, GPU, optimize as optimizeFor, type Passes, type Target } from '../../lib/passes/index.js';
 import type { Program } from '../../lib/program.js';
@@ -46,6 +46,31 @@ describe('passes', () => {
   it('fuse it for training too: the gradient reads the sign of the result', () => {
     const { program } = lower(net, goal([net.outputs.act], [net.value('conv.weight')]));
     assert.deepEqual(kernels(optimize(program, 'all')), ['conv2d', 'relu_grad', 'conv2d_wgrad']);
+  });
+
+  it('fuse a clip from 0 on where kernels have a ceiling', () => {
+    const clipped = (min: number, layer: (x: Value) => Value): Program => {
+      const net = graph({ data: input([3, 8, 8]) }, ({ data }) => ({ act: clip(layer(data), { min, max: 6 }) }));
+      return lower(net, goal([net.outputs.act])).program;
+    };
+    const conv = (x: Value): Value => conv2d(x, { filters: 8, kernel: 3 });
+    const on = (target: Target, program: Program): Program =>
+      optimizeFor(program, { passes: 'all', precision: 'float32', target });
+    const ceilings: Target = { kernels: new Set(), ceilings: new Set(['conv2d']) };
+    const fused = on(ceilings, clipped(0, conv));
+    assert.deepEqual(kernels(fused), ['conv2d']);
+    assert.deepEqual(fused.steps[0]!.attributes.relu, [1, 6]);
+    assert.deepEqual(kernels(optimize(clipped(0, conv), 'all')), ['conv2d', 'clip']);
+    assert.deepEqual(kernels(on(ceilings, clipped(-1, conv))), ['conv2d', 'clip']);
+    assert.deepEqual(
+      kernels(
+        on(
+          ceilings,
+          clipped(0, (x) => dense(x, { units: 8 })),
+        ),
+      ),
+      ['dense', 'clip'],
+    );
   });
 
   it('compute no gradient that was not asked for', () => {

@@ -1,6 +1,6 @@
 /** One convolution as a net, by the kernels that passes take for it and by the direct ones. */
 import assert from 'node:assert/strict';
-import { compile, conv2d, graph, input, relu, type Graph, type Precision, type Tensor } from '../../lib/index.js';
+import { clip, compile, conv2d, graph, input, relu, type Graph, type Precision, type Tensor } from '../../lib/index.js';
 import { lower } from '../../lib/lower.js';
 import { optimize, type Passes } from '../../lib/passes/index.js';
 import type { Step } from '../../lib/program.js';
@@ -60,26 +60,34 @@ export async function run(one: Case, passes: Passes, threads = 2): Promise<Tenso
   }
 }
 
-/** A ReLU that goes with a convolution of images (n, c, h, w) is that of what it gives without. */
+/** A ReLU or a ceiling that goes with a convolution of images (n, c, h, w) is that of what it gives without. */
 export async function assertRectifies(
   shape: readonly [number, number, number, number],
   options: Omit<Parameters<typeof conv2d>[1], 'name'>,
   precision: Precision = 'float32',
 ): Promise<void> {
   const [batch, ...image] = shape;
+  const most = 0.25;
   const net = graph({ x: input(image) }, ({ x }) => {
     const conv = conv2d(x, { ...options, name: 'conv' });
-    return { conv, act: relu(conv, { name: 'act' }) };
+    return { conv, act: relu(conv, { name: 'act' }), capped: clip(conv, { name: 'capped', min: 0, max: most }) };
   });
   const model = await compile(net, { batch, precision });
   try {
     const x = random(shape, 1);
     const { conv } = await model.forward({ x }, { fetch: ['conv'] });
     const { act } = await model.forward({ x }, { fetch: ['act'] });
+    const { capped } = await model.forward({ x }, { fetch: ['capped'] });
+    const above = conv.data.map((v) => Math.max(v, 0));
+    assert.deepEqual(act.data, above);
     assert.deepEqual(
-      act.data,
-      conv.data.map((v) => Math.max(v, 0)),
+      capped.data,
+      above.map((v) => Math.min(v, most)),
     );
+    for (const what of ['act', 'capped'] as const) {
+      const profile = await model.profile({ x }, { fetch: [what] });
+      assert.ok(!profile.some(({ kernel }) => kernel === 'relu' || kernel === 'clip'));
+    }
   } finally {
     model.dispose();
   }
