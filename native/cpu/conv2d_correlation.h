@@ -3,7 +3,7 @@
 // It is a matrix product whose rows are pixels of the output, whose columns are its planes and whose depth is (channel,
 // tap). The left factor is the source itself: a tap is one fixed distance from a pixel, so the tile reads it through a
 // table of distances and nothing is unrolled into columns. Only a frame of zeros is added, image by image, where there
-// is padding.
+// is padding; and where numbers are used often, channels are last in it (conv2d_weights.h).
 #pragma once
 
 #include "conv2d_planes.h"
@@ -24,8 +24,8 @@ class Correlation {
         left_(weights_.width.frame_begin()),
         frame_height_(weights_.height.frame_size()),
         frame_width_(weights_.width.frame_size()) {
-    framed_ =
-        top_ < 0 || left_ < 0 || frame_height_ > weights_.height.source() || frame_width_ > weights_.width.source();
+    framed_ = weights_.channels_last || top_ < 0 || left_ < 0 || frame_height_ > weights_.height.source() ||
+              frame_width_ > weights_.width.source();
     if (!framed_) {
       frame_height_ = weights_.height.source();
       frame_width_ = weights_.width.source();
@@ -37,6 +37,7 @@ class Correlation {
     block_images_ = smaller(divide_up(64, pixels), divide_up(images_, grid_.rows));
     const int64_t blocks = divide_up(images_, block_images_);
     block_parts_ = blocks % grid_.rows != 0 && blocks < 4 * grid_.rows ? grid_.rows : 1;
+    shared_ = framed_ && images_ < threads;
   }
 
   const CorrelationWeights& weights() const { return weights_; }
@@ -45,6 +46,7 @@ class Correlation {
   size_t scratch(int) const {
     Scratch scratch(nullptr);
     scratch.take<float>(packed_ ? 0 : weights_.size());
+    scratch.take<float>(shared_frames());
     for (int i = 0; i < grid_.rows * grid_.columns; ++i) Room(scratch, *this);
     return scratch.bytes();
   }
@@ -54,10 +56,12 @@ class Correlation {
     float* own_packed = scratch.take<float>(packed_ ? 0 : weights_.size());
     if (!packed_) weights_.pack(run.threads, data.weight, own_packed);
     const float* packed = packed_ ? data.weight : own_packed;
+    float* const frames = scratch.take<float>(shared_frames());
+    if (shared_) fill_frames(run.threads, data.source, frames);
     on_every_thread(run.threads, [&](int thread, int) {
       Scratch own = scratch;
       for (int i = 0; i < thread; ++i) Room(own, *this);
-      multiply(data, packed, Room(own, *this), thread);
+      multiply(data, packed, frames, Room(own, *this), thread);
     });
   }
 
@@ -74,7 +78,7 @@ class Correlation {
         : at(scratch.take<int64_t>(c.weights_.channels * c.weights_.taps())),
           from(scratch.take<int64_t>(kChunk)),
           to(scratch.take<int64_t>(kChunk)),
-          framed(scratch.take<float>(c.framed_ ? c.block_images_ * c.weights_.channels * c.frame() : 0)),
+          framed(scratch.take<float>(c.framed_ && !c.shared_ ? c.block_images_ * c.framed_image() : 0)),
           products(scratch.take<float>(kChunk * kPanel)) {}
   };
 
@@ -86,10 +90,17 @@ class Correlation {
   };
 
   int64_t frame() const { return frame_height_ * frame_width_; }
+  /// An image with its frame, as one group sees it.
+  int64_t framed_image() const { return weights_.channels * frame(); }
+  int64_t shared_frames() const { return shared_ ? images_ * weights_.groups * framed_image() : 0; }
+  /// From pixel to pixel of a source, and from channel to channel.
+  int64_t pixel_step() const { return weights_.channels_last ? weights_.channels : 1; }
+  int64_t channel_step() const { return weights_.channels_last ? 1 : frame(); }
   int64_t source_plane() const { return weights_.height.source() * weights_.width.source(); }
   int64_t output_plane() const { return weights_.height.output() * weights_.width.output(); }
 
-  void multiply(const CorrelationData& data, const float* packed, const Room& room, int thread) const {
+  void multiply(const CorrelationData& data, const float* packed, const float* frames, const Room& room,
+                int thread) const {
     const int64_t blocks = divide_up(images_, block_images_);
     const Part rows = grid_.row_part(blocks * block_parts_, thread);
     const Part columns = grid_.column_part(weights_.groups * weights_.panels.count, thread);
@@ -100,24 +111,66 @@ class Correlation {
       for (int64_t row = rows.begin; row < rows.end;) {
         const int64_t block = row / block_parts_, stop = smaller(rows.end, (block + 1) * block_parts_);
         const Part parts{row - block * block_parts_, stop - block * block_parts_};
-        multiply_block(data, packed, room, group, open_block(data, room, group, block), parts, panels);
+        multiply_block(data, packed, room, group, open_block(data, frames, room, group, block), parts, panels);
         row = stop;
       }
       unit = end;
     }
   }
 
-  Block open_block(const CorrelationData& data, const Room& room, int64_t group, int64_t index) const {
+  Block open_block(const CorrelationData& data, const float* frames, const Room& room, int64_t group,
+                   int64_t index) const {
     const int64_t begin = index * block_images_, count = smaller(block_images_, images_ - begin);
     const int64_t image = weights_.groups * weights_.channels * source_plane();
     const float* source = data.source + begin * image + group * weights_.channels * source_plane();
     float* output = data.output + (begin * weights_.groups + group) * weights_.planes * output_plane();
     if (!framed_) return {begin, count, image, source, output};
-    for (int64_t i = 0; i < count; ++i) {
-      copy_framed(source + i * image, weights_.channels, weights_.height.source(), weights_.width.source(), top_, left_,
-                  room.framed + i * weights_.channels * frame(), frame_height_, frame_width_);
+    if (shared_) {
+      const float* framed = frames + (begin * weights_.groups + group) * framed_image();
+      return {begin, count, weights_.groups * framed_image(), framed, output};
     }
-    return {begin, count, weights_.channels * frame(), room.framed, output};
+    for (int64_t i = 0; i < count; ++i) {
+      fill_frame(source + i * image, room.framed + i * framed_image(), {0, frame_strips()});
+    }
+    return {begin, count, framed_image(), room.framed, output};
+  }
+
+  void fill_frames(Threads& team, const float* source, float* frames) const {
+    const int64_t strips = frame_strips();
+    for_slices(team, images_ * weights_.groups * strips, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t unit = begin; unit < end;) {
+        const int64_t map = unit / strips, stop = smaller(end, (map + 1) * strips);
+        fill_frame(source + map * weights_.channels * source_plane(), frames + map * framed_image(),
+                   {unit - map * strips, stop - map * strips});
+        unit = stop;
+      }
+    });
+  }
+
+  /// What a frame is filled by: a row of pixels with their channels, or a plane.
+  int64_t frame_strips() const { return weights_.channels_last ? frame_height_ : weights_.channels; }
+
+  /// Some strips of one image, as one group sees it.
+  void fill_frame(const float* source, float* framed, const Part& strips) const {
+    const int64_t height = weights_.height.source(), width = weights_.width.source(), channels = weights_.channels;
+    if (!weights_.channels_last) {
+      return copy_framed(source + strips.begin * source_plane(), strips.end - strips.begin, height, width, top_, left_,
+                         framed + strips.begin * frame(), frame_height_, frame_width_);
+    }
+    const int64_t row = frame_width_ * channels, columns = larger(0, smaller(width, frame_width_ + left_));
+    const auto clear = [](float* to, int64_t count) { memset(to, 0, static_cast<size_t>(count) * sizeof(float)); };
+    for (int64_t strip = strips.begin; strip < strips.end; ++strip) {
+      float* const to = framed + strip * row;
+      const int64_t y = strip + top_, first = -left_ * channels, last = first + columns * channels;
+      const bool inside = y >= 0 && y < height;
+      clear(to, inside ? first : row);
+      if (!inside) continue;
+      each_column(source + y * width, source_plane(), channels, columns,
+                  [&](int64_t x, int64_t channel, int64_t count, Vf v) {
+                    store_lanes(to + first + x * channels + channel, v, count);
+                  });
+      clear(to + last, row - last);
+    }
   }
 
   /// Some pixels of a phase in a block: those from `begin` on.
@@ -157,13 +210,18 @@ class Correlation {
   }
 
   void fill_distances(const CorrelationWeights::Phase& phase, int64_t* at) const {
-    for (int64_t channel = 0; channel < weights_.channels; ++channel) {
-      for (int64_t r = 0; r < weights_.height.extent.taps; ++r) {
-        if (!weights_.height.meets(phase.y, r)) continue;
-        const int64_t row = channel * frame() + (weights_.height.shift(phase.y, r) - top_) * frame_width_ - left_;
-        for (int64_t s = 0; s < weights_.width.extent.taps; ++s) {
-          if (weights_.width.meets(phase.x, s)) *at++ = row + weights_.width.shift(phase.x, s);
+    const int64_t taps = phase.depth / weights_.channels;
+    for (int64_t r = 0, tap = 0; r < weights_.height.extent.taps; ++r) {
+      if (!weights_.height.meets(phase.y, r)) continue;
+      for (int64_t s = 0; s < weights_.width.extent.taps; ++s) {
+        if (!weights_.width.meets(phase.x, s)) continue;
+        const int64_t pixel =
+            (weights_.height.shift(phase.y, r) - top_) * frame_width_ - left_ + weights_.width.shift(phase.x, s);
+        for (int64_t channel = 0; channel < weights_.channels; ++channel) {
+          at[tap * weights_.tap_step() + channel * weights_.channel_step(taps)] =
+              pixel * pixel_step() + channel * channel_step();
         }
+        ++tap;
       }
     }
   }
@@ -178,7 +236,7 @@ class Correlation {
       int64_t from = place(chunk.block, image, y, x),
               to = image * output_image + (phase.y + y * weights_.height.out_step()) * weights_.width.output() +
                    phase.x + x * weights_.width.out_step();
-      for (; i < end; ++i, from += weights_.width.step(), to += weights_.width.out_step()) {
+      for (; i < end; ++i, from += weights_.width.step() * pixel_step(), to += weights_.width.out_step()) {
         room.from[i] = from;
         room.to[i] = to;
       }
@@ -187,7 +245,8 @@ class Correlation {
 
   /// Where a pixel of a phase's grid lies in the block's source.
   CORTADO_INLINE int64_t place(const Block& block, int64_t image, int64_t y, int64_t x) const {
-    return image * block.image_stride + y * weights_.height.step() * frame_width_ + x * weights_.width.step();
+    const int64_t pixel = y * weights_.height.step() * frame_width_ + x * weights_.width.step();
+    return image * block.image_stride + pixel * pixel_step();
   }
 
   /// The chunk's products with one panel of weights, number `turn` of those that it meets.
@@ -238,7 +297,7 @@ class Correlation {
   bool packed_;
   int64_t images_;
   int64_t top_, left_, frame_height_, frame_width_;
-  bool framed_;
+  bool framed_, shared_;  // the source has a frame; all threads fill those of all images, or each those of its own
   Grid grid_;
   int64_t block_images_, block_parts_;  // images in a block; parts into which threads divide a block's pixels
 };
