@@ -44,11 +44,14 @@ CORTADO_INLINE void gather_row(const float* from, int64_t step, int64_t count, f
 }
 
 /// Rows of so many numbers to rows `pitch` apart, zeros up to `pitch` after each, and beyond: in the order of memory.
+/// The same rows `ahead` numbers on are called to the second-level cache, unless that is 0.
 template <int kStep>
 inline void spread_rows(const float* from, int64_t stride, int64_t step, int64_t rows, int64_t count, float* to,
-                        int64_t pitch) {
-  const int64_t filled = kStep > 2 ? count : round_up(count, kLanes);
+                        int64_t pitch, int64_t ahead = 0) {
+  constexpr int64_t kLine = 16;
+  const int64_t filled = kStep > 2 ? count : round_up(count, kLanes), called = ahead == 0 ? 0 : count * step;
   for (int64_t y = 0; y < rows; ++y, from += stride, to += pitch) {
+    for (int64_t i = 0; i < called; i += kLine) __builtin_prefetch(from + ahead + i, 0, 2);
     gather_row<kStep>(from, step, count, to);
     if (filled < pitch || kStep > 2) clear(to + filled, pitch - filled);
   }
@@ -87,7 +90,7 @@ class Frame {
     for (int64_t c = 0; c < channels; ++c, image += height_.source() * width_.source()) {
       // In the order of the frame's memory: each row may be written beyond its end.
       for (int64_t y = 0; y < height_.step(); ++y) {
-        for (int64_t x = 0; x < width_.step(); ++x, to += plane_) open_phase(image, top + y, left_ + x, to);
+        for (int64_t x = 0; x < width_.step(); ++x, to += plane_) open_phase(image, top + y, left_ + x, x == 0, to);
       }
     }
     clear(to, kSlack);
@@ -96,14 +99,17 @@ class Frame {
  private:
   static constexpr int64_t kSlack = 2 * kLanes;
 
-  void open_phase(const float* image, int64_t top, int64_t begin, float* to) const {
+  /// If `call` and where rows are left out, which a processor does not foresee, the next channel is on its way
+  /// meanwhile: one phase of columns calls them all.
+  void open_phase(const float* image, int64_t top, int64_t begin, bool call, float* to) const {
     const Part y = existing(top, height_, plane_ / pitch_), x = existing(begin, width_, pitch_);
     if (y.begin == y.end || x.begin == x.end) return clear(to, plane_);
     clear(to, y.begin * pitch_ + x.begin);
     const int64_t step = width_.step(), stride = height_.step() * width_.source();
     const float* from = image + (top + y.begin * height_.step()) * width_.source() + begin + x.begin * step;
     const auto spread = step == 1 ? spread_rows<1> : step == 2 ? spread_rows<2> : spread_rows<3>;
-    spread(from, stride, step, y.end - y.begin, x.end - x.begin, to + y.begin * pitch_ + x.begin, pitch_);
+    spread(from, stride, step, y.end - y.begin, x.end - x.begin, to + y.begin * pitch_ + x.begin, pitch_,
+           call && height_.step() > 1 ? height_.source() * width_.source() : 0);
     clear(to + y.end * pitch_ + x.begin, (plane_ / pitch_ - y.end) * pitch_ - x.begin);
   }
 
