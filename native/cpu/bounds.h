@@ -23,6 +23,8 @@ struct Bounds {
   }
 
   CORTADO_INLINE bool any() const { return least == 0; }
+  /// Called of a copy where results are stored meanwhile: for all that the compiler knows, these numbers are among
+  /// them.
   CORTADO_INLINE Vf hold(Vf v) const { return min(splat(most), max(splat(least), v)); }
 };
 

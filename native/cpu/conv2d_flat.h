@@ -201,7 +201,7 @@ class FlatCorrelation {
   }
 
   /// The products of a plane's phases to where they belong.
-  void put(const float* products_of, const Phase* phases_of, const Part& band, const float* bias, const Bounds& bounds,
+  void put(const float* products_of, const Phase* phases_of, const Part& band, const float* bias, Bounds bounds,
            float* plane) const {
     const Vf shift = bias == nullptr ? zero() : splat(*bias);
     const auto value = [&](const float* p) __attribute__((always_inline)) { return bounds.hold(load(p) + shift); };

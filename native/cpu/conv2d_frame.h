@@ -44,14 +44,16 @@ CORTADO_INLINE void gather_row(const float* from, int64_t step, int64_t count, f
 }
 
 /// Rows of so many numbers to rows `pitch` apart, zeros up to `pitch` after each, and beyond: in the order of memory.
-/// The same rows `ahead` numbers on are called to the second-level cache, unless that is 0.
+/// With a step, the same rows `ahead` numbers on are called to the second-level cache, unless that is 0.
 template <int kStep>
 inline void spread_rows(const float* from, int64_t stride, int64_t step, int64_t rows, int64_t count, float* to,
                         int64_t pitch, int64_t ahead = 0) {
   constexpr int64_t kLine = 16;
   const int64_t filled = kStep > 2 ? count : round_up(count, kLanes), called = ahead == 0 ? 0 : count * step;
   for (int64_t y = 0; y < rows; ++y, from += stride, to += pitch) {
-    for (int64_t i = 0; i < called; i += kLine) __builtin_prefetch(from + ahead + i, 0, 2);
+    if constexpr (kStep > 1) {
+      for (int64_t i = 0; i < called; i += kLine) __builtin_prefetch(from + ahead + i, 0, 2);
+    }
     gather_row<kStep>(from, step, count, to);
     if (filled < pitch || kStep > 2) clear(to + filled, pitch - filled);
   }

@@ -55,13 +55,14 @@ struct OutputPlanes {
   /// f(plane, how many exist, vectors of pixels for each plane from there on).
   template <class F>
   CORTADO_INLINE void each_square(const float* products, int64_t width, int64_t pixels, const F& f) const {
+    const Bounds own = bounds;
     for (int64_t plane = 0; plane < planes; plane += kLanes) {
       const int64_t lanes = smaller(kLanes, planes - plane);
       const Vf shift = bias == nullptr ? zero() : load_lanes(bias + plane, lanes);
       Vf v[kLanes];
       const float* from = products + plane;
 #pragma GCC unroll 16
-      for (int i = 0; i < kLanes; ++i, from += width) v[i] = i < pixels ? bounds.hold(load(from) + shift) : zero();
+      for (int i = 0; i < kLanes; ++i, from += width) v[i] = i < pixels ? own.hold(load(from) + shift) : zero();
       transpose(v);
       f(plane, lanes, v);
     }

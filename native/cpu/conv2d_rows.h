@@ -40,6 +40,7 @@ __attribute__((noinline)) void multiply_row(const RowTile& tile) {
       for (int j = 0; j < V; ++j) sum[i][j] = fma(left, right[j], sum[i][j]);
     }
   }
+  const Bounds bounds = tile.bounds;
   float* to = tile.output;
 #pragma GCC unroll 8
   for (int i = 0; i < R; ++i, to += tile.plane) {
@@ -47,7 +48,7 @@ __attribute__((noinline)) void multiply_row(const RowTile& tile) {
 #pragma GCC unroll 3
     for (int j = 0; j < V; ++j) {
       const Vf v = tile.bias == nullptr ? sum[i][j] : sum[i][j] + bias;
-      store_lanes(to + j * kLanes, tile.bounds.hold(v), j + 1 < V ? kLanes : tile.pixels - (V - 1) * kLanes);
+      store_lanes(to + j * kLanes, bounds.hold(v), j + 1 < V ? kLanes : tile.pixels - (V - 1) * kLanes);
     }
   }
 }

@@ -137,12 +137,13 @@ class ShallowCorrelation {
     for (int p = 0; p < P; ++p) places.call(to + p * tiling_.shape.pixels());
     Vf y[P][kShallowOutputs][kShallowOutputs];
     multiply_shallow<P>(room.source, filters, tiling_.shape.channels, y);
+    const Bounds bounds = output.bounds;
     for (int p = 0; p < P; ++p, to += tiling_.shape.pixels()) {
       const Vf bias = output.bias == nullptr ? zero() : splat(output.bias[plane + p]);
 #pragma GCC unroll 4
       for (int i = 0; i < kShallowOutputs; ++i) {
 #pragma GCC unroll 4
-        for (Vf& v : y[p][i]) v = output.bounds.hold(v + bias);
+        for (Vf& v : y[p][i]) v = bounds.hold(v + bias);
         places.put(i, y[p][i], to);
       }
     }

@@ -205,7 +205,7 @@ class WinogradCorrelation {
   }
 
   template <int Tile, int M>
-  void transform(const float* from, Vf bias, float* to, int64_t columns, const Bounds& bounds) const {
+  void transform(const float* from, Vf bias, float* to, int64_t columns, Bounds bounds) const {
     transform_square<FromPoints<Tile, M>>(
         [&](int i, int j) { return load(from + (i * Tile + j) * output_room_.stride()); },
         [&](int i, int j, Vf v) {
