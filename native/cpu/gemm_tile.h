@@ -7,8 +7,8 @@ namespace cortado::CORTADO_ISA {
 namespace {
 
 // Rows and vectors of the tile: as many accumulators as the register file holds beside one row of B and one value of A;
-// and how many addends a turn of its loop takes. Where a core's other thread is at work, too, this one gets half of the
-// instructions that the core can begin, and those that only count cost a tenth of the speed.
+// and how many addends a turn of its loop takes. Where a core's other thread seems to be at work, too, instructions
+// that only count cost a tenth of the speed.
 #if defined(__AVX512F__)
 constexpr int kTileRows = 8, kTileVectors = 3, kTurn = 1;  // of 32 registers
 #elif defined(__ARM_NEON)
@@ -75,7 +75,7 @@ constexpr int64_t kPackAhead = 24;
 /// All that a tile needs.
 struct Tile {
   TileRows a;
-  const int64_t* at;  // TileRows' table, or nullptr
+  const int64_t* at;  // TileRows' table, or nullptr: `packed` wants none; two sums, `a.ahead` and `ahead_row` want one
   int64_t depth;
   TilePanel b;
   TileOut c;
