@@ -3,15 +3,12 @@ import {
   bias,
   bnll,
   clip,
-  compile,
   conv2d,
   dense,
   dropout,
   eltwise,
   elu,
   exp,
-  graph,
-  input,
   log,
   lrn,
   maxPool,
@@ -21,16 +18,16 @@ import {
   scale,
   sigmoid,
   softmax,
-  summarize,
   swish,
   tanh,
   threshold,
   type Shape,
   type Value,
 } from '../lib/index.js';
+import * as cortado from '../lib/index.js';
 import type { Peak } from '../lib/probe.js';
 import type { Precision } from '../lib/passes/index.js';
-import { median, noise } from './timing.js';
+import { collect, median, noise } from './timing.js';
 
 /** One kernel on one shape. */
 export interface KernelRow {
@@ -167,18 +164,34 @@ export async function benchKernels(
 export function kernelCases(batches: readonly number[]): readonly NamedCase[] {
   return [...batches.flatMap((batch) => named(CASES, batch)), ...named([GEMM], 1024)];
 }
+
 /** Cases at a batch size, by their names. */
 export const named = (cases: readonly Case[], batch: number): NamedCase[] =>
   cases.map((one) => ({ name: `kernel/${one.name}/b${batch}`, one, batch }));
 
-/** The same for one of them. */
-export async function benchCase(
+/** What is timed: these sources, or another build of them. */
+export type Library = typeof cortado;
+
+/** What one pass of a layer took. A pass may be several kernels, such as Winograd's filters and the convolution with them. */
+export interface Pass {
+  readonly ms: number;
+  readonly bytes: number;
+}
+
+/** A case that is ready to run, until it is disposed of. */
+export interface OpenCase extends Disposable {
+  /** Of each pass. */
+  readonly flops: number;
+  /** Runs it once; passes by name: `forward`, `dgrad`, ... */
+  readonly run: () => Promise<ReadonlyMap<string, Pass>>;
+}
+
+export async function openCase(
   { name, input: shape, inputs, build }: Case,
   batch: number,
-  peak: Pick<Peak, 'gflops' | 'gbps'>,
-  seconds: number,
   where: Where,
-): Promise<KernelRow[]> {
+  { compile, graph, input, summarize }: Library = cortado,
+): Promise<OpenCase> {
   const names = ['x', 'b'].slice(0, inputs ?? 1);
   const net = graph(Object.fromEntries(names.map((name) => [name, input(shape)])), (values) => ({
     y: build(values.x!, values.b!),
@@ -189,32 +202,40 @@ export async function benchCase(
     2,
   );
   const feeds = Object.fromEntries(names.map((name) => [name, x]));
-  const dy = noise(row!.output.reduce((a, b) => a * b, 1));
+  const from = { [name]: noise(row!.output.reduce((a, b) => a * b, 1)) };
+  // conv1's input gradient is never needed to train; its cost is still a kernel's.
+  const of = [...names, ...net.parameters.map((p) => p.name)];
   const model = await compile(net, { batch, ...where });
-  const times = new Map<string, number[]>();
-  const bytes = new Map<string, number>();
-  try {
-    const of = [...names, ...net.parameters.map((p) => p.name)];
-    // conv1's input gradient is never needed to train; its cost is still a kernel's.
-    const end = performance.now() + seconds * 1000;
-    for (let runs = 0; runs < 11 || performance.now() < end; runs++) {
-      const run = new Map<string, number>();
-      // A pass may be several kernels, such as Winograd's filters and the convolution with them.
-      bytes.clear();
-      for (const step of await model.profile(feeds, { of, from: { [name]: dy }, phase: 'train' })) {
-        run.set(step.label, (run.get(step.label) ?? 0) + step.milliseconds);
-        bytes.set(step.label, (bytes.get(step.label) ?? 0) + step.bytes);
+  return {
+    flops: row!.flops,
+    run: async () => {
+      const passes = new Map<string, Pass>();
+      for (const { label, milliseconds, bytes } of await model.profile(feeds, { of, from, phase: 'train' })) {
+        const pass = label === name ? 'forward' : label.replace(`${name}.`, '');
+        const { ms, bytes: before } = passes.get(pass) ?? { ms: 0, bytes: 0 };
+        passes.set(pass, { ms: ms + milliseconds, bytes: before + bytes });
       }
-      for (const [label, milliseconds] of run) times.set(label, [...(times.get(label) ?? []), milliseconds]);
-    }
-  } finally {
-    model.dispose();
-  }
-  return [...times].map(([label, all]) => {
-    const ms = median(all.slice(1));
-    const kernel = label === name ? 'forward' : label.replace(`${name}.`, '');
-    const gflops = row!.flops / ms / 1e6;
-    const gbps = bytes.get(label)! / ms / 1e6;
-    return { layer: name, kernel, batch, ms, gflops, gbps, share: Math.max(gflops / peak.gflops, gbps / peak.gbps) };
+      return passes;
+    },
+    [Symbol.dispose]: () => model.dispose(),
+  };
+}
+
+/** The same for one of them. */
+export async function benchCase(
+  one: Case,
+  batch: number,
+  peak: Pick<Peak, 'gflops' | 'gbps'>,
+  seconds: number,
+  where: Where,
+): Promise<KernelRow[]> {
+  using open = await openCase(one, batch, where);
+  const runs = await collect(open.run, seconds);
+  return [...runs[0]!].map(([kernel, { bytes }]) => {
+    const ms = median(runs.map((run) => run.get(kernel)!.ms));
+    const gflops = open.flops / ms / 1e6;
+    const gbps = bytes / ms / 1e6;
+    const share = Math.max(gflops / peak.gflops, gbps / peak.gbps);
+    return { layer: one.name, kernel, batch, ms, gflops, gbps, share };
   });
 }

@@ -1,26 +1,14 @@
 /** Times layers of other nets than AlexNet, each beside PyTorch where CORTADO_PYTHON has it: shapes.json. */
 import { spawn } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Command } from 'commander';
-import { averagePool, conv2d, deconv2d, maxPool, type Value } from '../lib/index.js';
 import { info } from '../lib/native.js';
 import { measurePeak } from '../lib/probe.js';
 import { align } from '../lib/table.js';
 import { benchCase } from './kernels.js';
-
-interface Shape {
-  readonly name: string;
-  readonly op: 'conv2d' | 'deconv2d' | 'maxPool' | 'averagePool';
-  readonly image: readonly [number, number, number];
-  readonly filters?: number;
-  readonly kernel: readonly [number, number];
-  readonly stride?: number;
-  readonly pad?: readonly [number, number];
-  readonly dilation?: number;
-  readonly groups?: number;
-}
+import { caseOf, layersOf, type Layer } from './layers.js';
 
 /** One pass of a layer; what the peer takes is absent where there is none. */
 interface Row {
@@ -30,17 +18,6 @@ interface Row {
   readonly ms: number;
   readonly gflops: number;
   readonly peer?: number;
-}
-
-/** A layer as PyTorch rounds windows: down. */
-function build(
-  x: Value,
-  { name, op, filters, kernel, stride = 1, pad = [0, 0], dilation = 1, groups = 1 }: Shape,
-): Value {
-  const window = { name, kernel, stride, pad };
-  if (op === 'maxPool') return maxPool(x, { ...window, round: 'floor' });
-  if (op === 'averagePool') return averagePool(x, { ...window, round: 'floor' });
-  return (op === 'conv2d' ? conv2d : deconv2d)(x, { ...window, filters: filters!, dilation, groups });
 }
 
 /** PyTorch, answering one case at a time, so that both are measured within seconds of each other. */
@@ -58,8 +35,8 @@ async function startPeer(threads: number, seconds: number): Promise<Peer | undef
   const { peer } = await next();
   return {
     name: `${peer}`,
-    time: (shape, batch) => {
-      child.stdin.write(`${JSON.stringify({ ...shape, batch })}\n`);
+    time: (layer, batch) => {
+      child.stdin.write(`${JSON.stringify({ ...layer, batch })}\n`);
       return next() as Promise<Readonly<Record<string, number>>>;
     },
     end: () => child.stdin.end(),
@@ -68,7 +45,7 @@ async function startPeer(threads: number, seconds: number): Promise<Peer | undef
 
 interface Peer {
   readonly name: string;
-  readonly time: (shape: Shape, batch: number) => Promise<Readonly<Record<string, number>>>;
+  readonly time: (layer: Layer, batch: number) => Promise<Readonly<Record<string, number>>>;
   readonly end: () => void;
 }
 
@@ -84,15 +61,13 @@ const { batch, seconds, filter, json } = new Command('bench:shapes')
 const { threads } = info();
 const peak = await measurePeak(threads);
 const peer = await startPeer(threads, Number(seconds));
-const shapes = JSON.parse(readFileSync(join(import.meta.dirname, 'shapes.json'), 'utf8')) as readonly Shape[];
 const rows: Row[] = [];
 for (const size of batch.split(',').map(Number)) {
-  for (const shape of shapes.filter(({ name }) => new RegExp(filter).test(name))) {
-    const one = { name: shape.name, input: shape.image, build: (x: Value) => build(x, shape) };
-    const own = await benchCase(one, size, peak, Number(seconds), {});
-    const theirs = await peer?.time(shape, size);
+  for (const layer of layersOf(new RegExp(filter))) {
+    const own = await benchCase(caseOf(layer), size, peak, Number(seconds), {});
+    const theirs = await peer?.time(layer, size);
     for (const { kernel: pass, ms, gflops } of own)
-      rows.push({ name: shape.name, pass, batch: size, ms, gflops, ...(theirs && { peer: theirs[pass]! }) });
+      rows.push({ name: layer.name, pass, batch: size, ms, gflops, ...(theirs && { peer: theirs[pass]! }) });
   }
 }
 peer?.end();

@@ -8,16 +8,25 @@ export function median(values: readonly number[]): number {
 /** Runs that a figure is the median of, at least. */
 export const LEAST_RUNS = 10;
 
-/** Repeats `work` until `seconds` are over, at least `least` times, after one warm-up; milliseconds of every call. */
-export async function sample(work: () => Promise<unknown>, seconds: number, least = LEAST_RUNS): Promise<number[]> {
+/** Repeats `work` until `seconds` are over, at least `least` times, after one warm-up; what every call gave. */
+export async function collect<T>(work: () => Promise<T>, seconds: number, least = LEAST_RUNS): Promise<T[]> {
   await work();
-  const times: number[] = [];
-  for (const end = performance.now() + seconds * 1000; times.length < least || performance.now() < end;) {
-    const start = performance.now();
-    await work();
-    times.push(performance.now() - start);
-  }
-  return times;
+  const results: T[] = [];
+  for (const end = performance.now() + seconds * 1000; results.length < least || performance.now() < end;)
+    results.push(await work());
+  return results;
+}
+
+/** The same for the milliseconds of every call. */
+export function sample(work: () => Promise<unknown>, seconds: number, least = LEAST_RUNS): Promise<number[]> {
+  return collect(() => time(work), seconds, least);
+}
+
+/** Milliseconds of one call. */
+export async function time(work: () => Promise<unknown>): Promise<number> {
+  const start = performance.now();
+  await work();
+  return performance.now() - start;
 }
 
 /** Numbers that look like data: cheap, repeatable, neither constant nor sorted. */
