@@ -20,7 +20,7 @@ const named = words.filter((word) => !word.startsWith('--'));
 /** Left out: what measures the CPU, names its errors, tests kernels that only it has, or has the process itself as its subject. */
 const elsewhere = [
   'model/{alexnet,embed,errors,events,memory,short,threads,workers}',
-  'ops/conv2d-{bf16,flat,pointwise,rows,winograd,winograd-shallow}',
+  'ops/conv2d-{bf16,depthwise,flat,pointwise,rows,winograd,winograd-shallow}',
   'ops/{dense-bf16,dense-int8,lrn-pool}',
 ];
 /** Minutes of a simulated GPU for kernels that the smaller nets bring it too. */

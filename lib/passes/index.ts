@@ -1,6 +1,7 @@
 import type { Program } from '../program.js';
 import { spaceToDepth } from './depth.js';
 import { fillChannels } from './fill.js';
+import { useDepthwise } from './depthwise.js';
 import { checkFinite } from './finite.js';
 import { useFlat } from './flat.js';
 import { fuseRelu } from './fuse.js';
@@ -43,6 +44,7 @@ export function optimize(program: Program, settings: Settings, finite = false): 
 function rewrite(program: Program, precision: Precision, target: Target): Program {
   const has = (kernel: string): boolean => target.kernels.has(kernel);
   let fast = fuseRelu(program, target);
+  if (has('conv2d_depthwise')) fast = useDepthwise(fast);
   if (has('conv2d_flat')) fast = useFlat(fast);
   if (has('conv2d_winograd_shallow')) fast = useShallow(fast);
   if (has('conv2d_winograd')) fast = useWinograd(fast);

@@ -65,6 +65,8 @@ export const CPU: Target = {
   kernels: new Set([
     ...['conv2d_filters', 'conv2d_packed', 'conv2d_bf16', 'conv2d_bf16_filters', 'conv2d_bf16_wgrad'],
     ...['conv2d_rows', 'conv2d_rows_wgrad'],
+    ...['conv2d_depthwise', 'conv2d_depthwise_dgrad', 'conv2d_depthwise_wgrad'],
+    ...['deconv2d_depthwise', 'deconv2d_depthwise_dgrad'],
     ...['conv2d_flat', 'conv2d_flat_dgrad', 'conv2d_flat_wgrad', 'deconv2d_flat', 'deconv2d_flat_dgrad'],
     ...['conv2d_pointwise', 'conv2d_pointwise_dgrad'],
     ...['conv2d_winograd_shallow', 'conv2d_winograd_shallow_wgrad'],

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "conv2d_correlation.h"
+#include "conv2d_frame.h"
 #include "conv2d_weight_rows.h"
 
 namespace cortado::CORTADO_ISA {

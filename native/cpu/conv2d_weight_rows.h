@@ -3,7 +3,6 @@
 // Forward they lie so as they come. Backward they are gathered once a run, phase by phase (conv2d_weights.h).
 #pragma once
 
-#include "conv2d_frame.h"
 #include "conv2d_weights.h"
 
 namespace cortado::CORTADO_ISA {
@@ -41,7 +40,8 @@ struct WeightRows {
   }
 
   /// Fills the tables of a frame: phases() phases, and the distances of depth() (channel, tap).
-  void fill(const Frame& frame, Phase* phases, int64_t* at) const {
+  template <class AnyFrame>
+  void fill(const AnyFrame& frame, Phase* phases, int64_t* at) const {
     each_phase([&](const Phase& phase) {
       *phases++ = phase;
       each_tap(phase, [&](int64_t index, int64_t channel, int64_t r, int64_t s) {

@@ -4,6 +4,9 @@
 /// others (see lib/passes/target.ts).
 #define CORTADO_CPU_KERNELS(X)                                 \
   CORTADO_NARROW_KERNELS(X)                                    \
+  X(conv2d_depthwise, Conv2dDepthwise)                         \
+  X(conv2d_depthwise_dgrad, Conv2dDepthwiseDgrad)              \
+  X(conv2d_depthwise_wgrad, Conv2dDepthwiseWgrad)              \
   X(conv2d_filters, Conv2dFilters)                             \
   X(conv2d_flat, Conv2dFlat)                                   \
   X(conv2d_flat_dgrad, Conv2dFlatDgrad)                        \
@@ -18,6 +21,8 @@
   X(conv2d_winograd_shallow, Conv2dWinogradShallow)            \
   X(conv2d_winograd_shallow_wgrad, Conv2dWinogradShallowWgrad) \
   X(conv2d_winograd_wgrad, Conv2dWinogradWgrad)                \
+  X(deconv2d_depthwise, Deconv2dDepthwise)                     \
+  X(deconv2d_depthwise_dgrad, Deconv2dDepthwiseDgrad)          \
   X(deconv2d_flat, Deconv2dFlat)                               \
   X(deconv2d_flat_dgrad, Deconv2dFlatDgrad)                    \
   X(non_finite_product, NonFiniteProduct)                      \

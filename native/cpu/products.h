@@ -5,6 +5,8 @@
 #include "../kernels/list.h"
 #include "conv2d.h"
 #include "conv2d_bf16.h"
+#include "conv2d_depthwise.h"
+#include "conv2d_depthwise_wgrad.h"
 #include "conv2d_flat.h"
 #include "conv2d_flat_wgrad.h"
 #include "conv2d_pointwise.h"

@@ -370,9 +370,19 @@ CORTADO_INLINE float largest(Vf a) {
   return a[0];
 }
 
-// One step of the transposition below: exchanges the elements of v whose row and column differ in the bit Half.
+// Steps of the transposition below. In blocks of four lanes: those of a and b in turns, the first or the last two of
+// each block; and the first or the last two of a, then of b.
 template <int Half, int... I>
-CORTADO_INLINE void transpose_step(Vf (&v)[kLanes], Lanes<I...>) {
+CORTADO_INLINE Vf in_turns(Vf a, Vf b, Lanes<I...>) {
+  return shuffle<(I / 4 * 4 + 2 * Half + I % 4 / 2 + (I % 2 ? kLanes : 0))...>(a, b);
+}
+template <int Half, int... I>
+CORTADO_INLINE Vf in_pairs(Vf a, Vf b, Lanes<I...>) {
+  return shuffle<(I / 4 * 4 + 2 * Half + I % 2 + (I % 4 > 1 ? kLanes : 0))...>(a, b);
+}
+// Exchanges the blocks of v whose row and column differ in the bit Half.
+template <int Half, int... I>
+CORTADO_INLINE void transpose_blocks(Vf (&v)[kLanes], Lanes<I...>) {
 #pragma GCC unroll 16
   for (int i = 0; i < kLanes; ++i) {
     if (i & Half) continue;
@@ -384,10 +394,16 @@ CORTADO_INLINE void transpose_step(Vf (&v)[kLanes], Lanes<I...>) {
 
 /// Transposes a square of kLanes vectors.
 CORTADO_INLINE void transpose(Vf (&v)[kLanes]) {
-  transpose_step<1>(v, AllLanes{});
-  transpose_step<2>(v, AllLanes{});
-  if constexpr (kLanes > 4) transpose_step<4>(v, AllLanes{});
-  if constexpr (kLanes > 8) transpose_step<8>(v, AllLanes{});
+#pragma GCC unroll 4
+  for (int i = 0; i < kLanes; i += 4) {
+    const AllLanes all;
+    const Vf a = in_turns<0>(v[i], v[i + 1], all), b = in_turns<1>(v[i], v[i + 1], all);
+    const Vf c = in_turns<0>(v[i + 2], v[i + 3], all), d = in_turns<1>(v[i + 2], v[i + 3], all);
+    v[i] = in_pairs<0>(a, c, all), v[i + 1] = in_pairs<1>(a, c, all);
+    v[i + 2] = in_pairs<0>(b, d, all), v[i + 3] = in_pairs<1>(b, d, all);
+  }
+  if constexpr (kLanes > 4) transpose_blocks<4>(v, AllLanes{});
+  if constexpr (kLanes > 8) transpose_blocks<8>(v, AllLanes{});
 }
 
 }  // namespace

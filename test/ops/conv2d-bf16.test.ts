@@ -163,7 +163,7 @@ describe('conv2d in bfloat16', () => {
 
   it('leaves convolutions of few planes a group as they are', () => {
     const depthwise = { ...first, groups: 12, channels: 1, filters: 1, kernel: [3, 3] } as const;
-    assert.deepEqual(kernels(depthwise), ['conv2d_flat', 'conv2d_flat_wgrad']);
+    assert.deepEqual(kernels(depthwise), ['conv2d_depthwise', 'conv2d_depthwise_wgrad']);
   });
 
   it('leaves to Winograd what that does sooner, and keeps filters that no run changes', () => {
