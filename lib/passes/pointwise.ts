@@ -14,7 +14,7 @@ const KERNELS: Readonly<Record<string, string>> = {
   conv2d_dgrad: 'conv2d_pointwise_dgrad',
 };
 /** Sums that are long and planes that are many enough to pay for packing the image. */
-const [DEPTH, PLANES] = [24, 24];
+const [DEPTH, PLANES] = [16, 24];
 /** Pixels, of all images, that fill panels. Backward, where weights would be turned round, fewer do. */
 const [PIXELS, PIXELS_BACKWARD] = [128, 32];
 

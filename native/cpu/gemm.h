@@ -59,6 +59,8 @@ class Product {
   static constexpr int64_t kRowsAhead = 3;                           // of A, called while one is copied
   // Panels of B in the second-level cache; twice as many where few addends or rows leave room.
   static constexpr int64_t kBlockPanels = 36 / kTileVectors;
+  // Sums that are done before C can be there: a panel's tiles call the next panel's.
+  static constexpr int64_t kShort = 64;
   static constexpr int64_t kStreamed = 1 << 20;  // numbers of C that leave the caches before anyone reads them
   static constexpr int64_t kRowStride = kDepth + kLanes;
 
@@ -154,7 +156,7 @@ class Product {
       const float* left = room.a + (row - block.rows.begin) * kRowStride;
       for (int i = 0; i < height; ++i, left += kRowStride) tile.a.row[i] = left;
       const TileOut to{c.data + row * columns + column, columns, block.depth.begin > 0, c.stream,
-                       last ? c.finish.at(row, column) : Finish{}};
+                       last ? c.finish.at(row, column) : Finish{}, kShort / block.size() * width};
       if (lanes == width) {
         tile.c = to;
         multiply_tile(height, width, tile);

@@ -56,13 +56,15 @@ struct Finish {
 };
 
 /// Where the tile goes, C(i, j) = data[i * stride + j], and whether it is added to what is there; or written past the
-/// caches, its rows aligned to vectors. Last it is finished.
+/// caches, its rows aligned to vectors. Last it is finished. What lies `ahead` numbers on is called to the first-level
+/// cache meanwhile.
 struct TileOut {
   float* data;
   int64_t stride;
   bool add;
   bool stream = false;
   Finish finish = {};
+  int64_t ahead = 0;
 };
 
 /// What a tile does with memory beside its products: TileRows' `ahead`, TilePanel's `ahead`, alone or with `ahead_row`,
@@ -133,7 +135,8 @@ __attribute__((noinline)) void multiply_tile(const Tile& tile) {
   float* packed = tile.b.packed;
   // C is on its way here while the products are made. This must stay a loop: unrolled, it takes all address registers.
   if (!tile.c.stream) {
-    for (const float *row = to, *end = to + R * stride; row != end; row += stride) {
+    const float* const called = to + tile.c.ahead;
+    for (const float *row = called, *end = called + R * stride; row != end; row += stride) {
 #pragma GCC unroll 3
       for (int j = 0; j < V; ++j) __builtin_prefetch(row + j * kLanes, 1);
     }
