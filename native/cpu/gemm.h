@@ -155,8 +155,12 @@ class Product {
       if (next != nullptr && line >= 0) tile.b.ahead = line < kTileVectors ? next + line * kLanes : nullptr;
       const float* left = room.a + (row - block.rows.begin) * kRowStride;
       for (int i = 0; i < height; ++i, left += kRowStride) tile.a.row[i] = left;
-      const TileOut to{c.data + row * columns + column, columns, block.depth.begin > 0, c.stream,
-                       last ? c.finish.at(row, column) : Finish{}, kShort / block.size() * width};
+      const TileOut to{c.data + row * columns + column,
+                       columns,
+                       block.depth.begin > 0,
+                       c.stream,
+                       last ? c.finish.at(row, column) : Finish{},
+                       kShort / block.size() * width};
       if (lanes == width) {
         tile.c = to;
         multiply_tile(height, width, tile);

@@ -19,32 +19,33 @@ struct MaxRows {
   int64_t top;
   float* y;
   Code* code;
-  int64_t next = 0;  // distance of a plane that is on its way to the cache meanwhile; none if 0
+  int64_t next = 0;  // distance of what is on its way to the cache meanwhile; none if 0
 
   void all(int64_t first, int64_t last) const {
     const int64_t inside = first_inside(s);
     for (int64_t oh = first; oh < last; ++oh) {
       for (int64_t ow = 0; ow < inside; ++ow) one(span(oh), oh, ow);
     }
-    for (int64_t ow = inside; ow < s.ow; ow += kLanes) columns(first, last, ow);
+    each_columns(s, [&](int64_t ow) { columns(first, last, ow); });
   }
 
   /// One output; returns the index of its maximum in the plane.
   int64_t one(const WindowSpan& rows, int64_t oh, int64_t ow) const {
     const WindowSpan columns(ow, s.w, s.kernel_w, s.stride_w, s.pad_w);
     float best = -HUGE_VALF;
-    int64_t r_best = rows.first, c_best = columns.first;
+    int64_t tap = rows.first * s.kernel_w + columns.first;
     for (int64_t r = rows.first; r < rows.last; ++r) {
       const float* from = row(rows, r) + s.pad_w + columns.start;
       for (int64_t c = columns.first; c < columns.last; ++c) {
-        if (!(from[c] > best)) continue;
-        best = from[c];
-        r_best = r, c_best = c;
+        // Both chosen without a branch, which nobody would foresee.
+        const bool more = from[c] > best;
+        best = more ? from[c] : best;
+        tap = more ? r * s.kernel_w + c : tap;
       }
     }
     if (y) y[oh * s.ow + ow] = best;
-    if (code) code[oh * s.ow + ow] = static_cast<Code>(r_best * s.kernel_w + c_best);
-    return (rows.start + r_best) * s.w + columns.start + c_best;
+    if (code) code[oh * s.ow + ow] = static_cast<Code>(tap);
+    return (rows.start + tap / s.kernel_w) * s.w + columns.start + tap % s.kernel_w;
   }
 
   CORTADO_INLINE WindowSpan span(int64_t oh) const { return {oh, s.h, s.kernel_h, s.stride_h, s.pad_h}; }
@@ -54,7 +55,7 @@ struct MaxRows {
     CORTADO_INLINE Vf operator()(Vf v, Vf best) const { return max(v, best); }
   };
 
-  /// Calls what the windows from `at` on do not share with those below them, of the next plane.
+  /// Calls what the windows from `at` on do not share with those below them, as far on as `next`.
   CORTADO_INLINE void call_next(const float* at) const {
     if (next != 0) call(at + next, s.stride_h, s.w, s.stride_w * kLanes);
   }
@@ -63,8 +64,8 @@ struct MaxRows {
     const int64_t start = oh * s.stride_h - s.pad_h;
     return Width > 0 && s.kernel_h == Width && start >= 0 && start + Width <= s.h;
   }
-  /// Whether the last row of a whole window is the first of the next.
-  CORTADO_INLINE bool overlap() const { return Stride == 2 && Width == 3 && s.stride_h == Stride; }
+  /// Whether whole windows share rows with the next ones.
+  CORTADO_INLINE bool overlap() const { return Width == 3 && Stride > 0 && s.stride_h == Stride; }
   /// The row of the plane that the window's row r lies in, from the first tap of output column 0 on.
   CORTADO_INLINE const float* row(const WindowSpan& rows, int64_t r) const {
     return x + (rows.start - top + r) * s.w - s.pad_w;
@@ -74,19 +75,36 @@ struct MaxRows {
     return {row(rows, rows.first) + column, rows.last - rows.first, s.w, splat(-HUGE_VALF), Larger{}};
   }
 
+  /// Maxima and the taps that they are at.
+  struct Largest {
+    Vf value;
+    Vi code;
+    CORTADO_INLINE void join(Vf v, Vi tap) {
+      const Vi more = v > value;
+      value = max(v, value);
+      code = select(more, tap, code);
+    }
+    /// Those of a later row, whose taps are counted from `tap` on.
+    CORTADO_INLINE void join(const Largest& row, int tap) { join(row.value, row.code + splat(tap)); }
+  };
+
   /// At most kLanes columns of the outputs, from row to row.
   void columns(int64_t first, int64_t last, int64_t ow) const {
     const MaxRows own = *this;  // a copy that no stored byte can be part of: what is computed from it stays so
-    const Windows windows = windows_of(s, ow, s.ow - ow < kLanes ? s.ow - ow : kLanes, -HUGE_VALF);
+    with_windows<Width>(windows_of(s, ow, -HUGE_VALF), [&](const Windows& windows) __attribute__((always_inline)) {
+      own.down(windows, first, last, ow);
+    });
+  }
+  CORTADO_INLINE void down(const Windows& windows, int64_t first, int64_t last, int64_t ow) const {
     for (int64_t oh = first; oh < last; ++oh) {
-      if (!own.whole(oh)) {
-        own.template some<0>(windows, oh, ow);
-      } else if (two_fit<Stride, Width>(own.s) && oh + 1 < last && own.whole(oh + 1)) {
-        own.both(windows, oh++);
-      } else if (own.overlap()) {
-        oh = own.overlapping(windows, oh, last, ow) - 1;
+      if (!whole(oh)) {
+        some<0>(windows, oh, ow);
+      } else if (two_fit<Stride, Width>(s) && oh + 1 < last && whole(oh + 1)) {
+        both(windows, oh++);
+      } else if (overlap()) {
+        oh = overlapping(windows, oh, last, ow) - 1;
       } else {
-        own.template some<Width>(windows, oh, ow);
+        some<Width>(windows, oh, ow);
       }
     }
   }
@@ -107,29 +125,39 @@ struct MaxRows {
   /// Outputs of rows [oh, last) from column ow on, as far as their windows are whole; returns the first row that is
   /// left. Each row of the plane is looked at once.
   CORTADO_INLINE int64_t overlapping(const Windows& windows, int64_t oh, int64_t last, int64_t ow) const {
-    const int64_t whole_to = (s.h + s.pad_h - Width) / 2 + 1, end = last < whole_to ? last : whole_to;
-    const float* from = row(span(oh), 0) + ow * 2;
+    constexpr int kStep = Stride > 0 ? Stride : Width;
+    const int64_t whole_to = (s.h + s.pad_h - Width) / kStep + 1, end = last < whole_to ? last : whole_to;
+    const float* from = row(span(oh), 0) + ow * kStep;
     int64_t at = oh * s.ow + ow;
-    if (!code) {
-      Vf above = largest(windows, RowOf{from});
-      for (; oh < end; ++oh, at += s.ow, from += 2 * s.w) {
+    const auto each = [&](const auto& of_row, const auto& put) __attribute__((always_inline)) {
+      decltype(of_row(from)) rows[Width > 0 ? Width : 1];
+#pragma GCC unroll 3
+      for (int r = kStep; r < Width; ++r) rows[r] = of_row(from + (r - kStep) * s.w);
+      for (; oh < end; ++oh, at += s.ow, from += kStep * s.w) {
         call_next(from);
-        const Vf below = largest(windows, RowOf{from + 2 * s.w});
-        store_lanes(y + at, max(below, max(largest(windows, RowOf{from + s.w}), above)), windows.n);
-        above = below;
+#pragma GCC unroll 3
+        for (int r = 0; r < Width; ++r) rows[r] = r + kStep < Width ? rows[r + kStep] : of_row(from + r * s.w);
+        put(rows);
       }
+    };
+    if (!code) {
+      each([&](const float* p) __attribute__((always_inline)) { return largest(windows, RowOf{p}); },
+           [&](const Vf* rows) __attribute__((always_inline)) {
+             Vf best = rows[0];
+#pragma GCC unroll 3
+             for (int r = 1; r < Width; ++r) best = max(rows[r], best);
+             store_lanes(y + at, best, windows.n);
+           });
       return end;
     }
-    Largest above = largest_of(RowOf{from}, windows);
-    for (; oh < end; ++oh, at += s.ow, from += 2 * s.w) {
-      call_next(from);
-      Largest best = above, below = largest_of(RowOf{from + 2 * s.w}, windows);
-      best.join(largest_of(RowOf{from + s.w}, windows), Width);
-      best.join(below, 2 * Width);
-      if (y) store_lanes(y + at, best.value, windows.n);
-      store_part(code + at, best.code, windows.n);
-      above = below;
-    }
+    each([&](const float* p) __attribute__((always_inline)) { return largest_of(RowOf{p}, windows); },
+         [&](const Largest* rows) __attribute__((always_inline)) {
+           Largest best = rows[0];
+#pragma GCC unroll 3
+           for (int r = 1; r < Width; ++r) best.join(rows[r], r * Width);
+           if (y) store_lanes(y + at, best.value, windows.n);
+           store_part(code + at, best.code, windows.n);
+         });
     return end;
   }
 
@@ -156,19 +184,6 @@ struct MaxRows {
     each_tap<Stride, Width>(rows, windows, [&](int, Vf v) { best = max(v, best); });
     return best;
   }
-
-  /// Maxima and the taps that they are at.
-  struct Largest {
-    Vf value;
-    Vi code;
-    CORTADO_INLINE void join(Vf v, Vi tap) {
-      const Vi more = v > value;
-      value = max(v, value);
-      code = select(more, tap, code);
-    }
-    /// Those of a later row, whose taps are counted from `tap` on.
-    CORTADO_INLINE void join(const Largest& row, int tap) { join(row.value, row.code + splat(tap)); }
-  };
 
   /// Those of one row: by itself, since nine comparisons that wait for each other would take longer than all the rest.
   template <class Row>
@@ -226,16 +241,15 @@ struct MaxPool {
     with_window(shape, [&]<int Stride, int Width>(Lanes<Stride, Width>) {
       for_slices(run.threads, shape.planes, grain_of(pixels), [&](int64_t begin, int64_t end) {
         for (int64_t p = begin; p < end; ++p) {
-          const MaxRows<Stride, Width, Code> rows{shape,
-                                                  x.f32() + p * pixels,
-                                                  0,
-                                                  y ? y.f32() + p * outputs : nullptr,
-                                                  codes ? codes + p * outputs : nullptr,
-                                                  pixels};
+          MaxRows<Stride, Width, Code> rows{shape, x.f32() + p * pixels, 0, y ? y.f32() + p * outputs : nullptr,
+                                            codes ? codes + p * outputs : nullptr};
           if (mask) {
             indices(rows, mask.f32() + p * outputs);
           } else {
-            rows.all(0, shape.oh);
+            each_band(shape, [&](int64_t first, int64_t last, int64_t next) {
+              rows.next = next;
+              rows.all(first, last);
+            });
           }
         }
       });

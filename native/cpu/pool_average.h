@@ -43,33 +43,39 @@ struct AveragePool {
       const WindowSpan rows(oh, shape.h, shape.kernel_h, shape.stride_h, shape.pad_h);
       for (int64_t ow = 0; ow < inside; ++ow) to[oh * shape.ow + ow] = one(from, rows, ow);
     }
-    for (int64_t ow = inside; ow < shape.ow; ow += kLanes) columns<Stride, Width>(from, to, ow);
+    each_band(shape, [&](int64_t first, int64_t last, int64_t next) {
+      each_columns(shape, [&](int64_t ow) {
+        with_windows<Width>(windows_of(shape, ow, 0), [&](const Windows& windows) __attribute__((always_inline)) {
+          columns<Stride, Width>(windows, from, to, ow, first, last, next);
+        });
+      });
+    });
   }
 
   /// At most kLanes columns of the outputs, from row to row.
   template <int Stride, int Width>
-  void columns(const float* from, float* to, int64_t ow) const {
+  CORTADO_INLINE void columns(const Windows& windows, const float* from, float* to, int64_t ow, int64_t begin,
+                              int64_t end, int64_t next) const {
     const PoolShape s = shape;
     const int64_t column = ow * s.stride_w - s.pad_w;
-    const Windows windows = windows_of(s, ow, s.ow - ow < kLanes ? s.ow - ow : kLanes, 0);
     // Where two rows fit, each has half of the lanes.
     const bool two = two_fit<Stride, Width>(s);
     const Vi lane = two ? iota() & (kLanes / 2 - 1) : iota();
     // The last windows may reach beyond the padding: what does counts in no extent.
     const Vi left = splat(static_cast<int32_t>(s.w + s.pad_w - column)) - lane * static_cast<int32_t>(s.stride_w);
     const Vf width = to_float(min(left, splat(static_cast<int32_t>(s.kernel_w))));
-    for (int64_t oh = 0; oh < s.oh; ++oh) {
+    for (int64_t oh = begin; oh < end; ++oh) {
       const WindowSpan rows(oh, s.h, s.kernel_h, s.stride_h, s.pad_h);
       const float* first = from + (rows.start + rows.first) * s.w + column;
       const Vf size = width * static_cast<float>(rows.extent);
       const int64_t count = rows.last - rows.first;
       float* into = to + oh * s.ow + ow;
-      call(first + s.h * s.w, s.stride_h, s.w, s.stride_w * kLanes);
+      call(first + next, s.stride_h, s.w, s.stride_w * kLanes);
       const auto joined = [&]<int Rows>(const float* x, Lanes<Rows>) __attribute__((always_inline)) {
         return RowsOf<Rows, Sum>{x, count, s.w, zero(), Sum{}};
       };
       if constexpr (Stride == 2 && Width == 3) {
-        if (two && count == Width && oh + 1 < s.oh && (oh + 1) * s.stride_h - s.pad_h + Width <= s.h) {
+        if (two && count == Width && oh + 1 < end && (oh + 1) * s.stride_h - s.pad_h + Width <= s.h) {
           const Lanes<Width> all{};
           const Both<RowsOf<Width, Sum>> both{joined(first, all), joined(first + s.stride_h * s.w, all)};
           store_two(into, sum_of_taps<Stride, Width>(both, windows) / size, windows.n);

@@ -11,6 +11,10 @@ namespace cortado::CORTADO_ISA {
 struct Windows {
   int64_t n, stride, width, room;
   Vf outside;
+
+  /// Whether every tap is a whole vector of the plane; the same windows with numbers that say so at compile time.
+  CORTADO_INLINE bool whole() const { return n == kLanes && room >= (kLanes - 1) * stride + width; }
+  CORTADO_INLINE Windows as_whole() const { return {kLanes, stride, width, int64_t{1} << 32, outside}; }
 };
 
 /// A row of a plane from some column on.
@@ -103,8 +107,8 @@ CORTADO_INLINE void load_pairs(const Row& row, const Windows& windows, Vf (&tap)
   const int64_t wanted = 2 * windows.n + Width - 2, reach = wanted < windows.room ? wanted : windows.room;
   const Vf a = row.part(0, as_lanes(reach), windows.outside);
   const Vf b = row.part(kLanes, as_lanes(reach - kLanes), windows.outside);
-  tap[0] = shuffle<(2 * I)...>(a, b);
-  tap[1] = shuffle<(2 * I + 1)...>(a, b);
+  tap[0] = every_second<0>(a, b, AllLanes{});
+  tap[1] = every_second<1>(a, b, AllLanes{});
   if constexpr (Width == 3) {
     // Its last lane is row[2 kLanes].
     const Vf last = row.part(kLanes + 1, reach > 2 * kLanes ? kLanes : 0, windows.outside);
@@ -117,8 +121,8 @@ template <class Row, int... I>
 CORTADO_INLINE void load_pairs(const Both<Row>& row, const Windows& windows, Vf (&tap)[3], Lanes<I...>) {
   const int64_t reach = as_lanes(windows.room);
   const Vf a = row.upper.part(0, reach, windows.outside), b = row.lower.part(0, reach, windows.outside);
-  tap[0] = shuffle<(2 * I)...>(a, b);
-  tap[1] = shuffle<(2 * I + 1)...>(a, b);
+  tap[0] = every_second<0>(a, b, AllLanes{});
+  tap[1] = every_second<1>(a, b, AllLanes{});
   tap[2] = shuffle<((I + 1) % (kLanes / 2) ? I + 1 : kLanes + I)...>(tap[0], windows.outside);
 }
 
@@ -143,9 +147,36 @@ CORTADO_INLINE int64_t first_inside(const PoolShape& s) {
   return first < s.ow ? first : s.ow;
 }
 
-/// The windows of outputs [ow, ow + n), which all begin inside.
-CORTADO_INLINE Windows windows_of(const PoolShape& s, int64_t ow, int64_t n, float outside) {
-  return {n, s.stride_w, s.kernel_w, s.w + s.pad_w - ow * s.stride_w, splat(outside)};
+/// f(first, last, next) for bands of output rows whose part of the plane stays in the first-level cache, in the order
+/// of memory; `next` is the distance of what the next band reads.
+template <class F>
+CORTADO_INLINE void each_band(const PoolShape& s, const F& f) {
+  constexpr int64_t kNumbers = 1024;
+  const int64_t most = kNumbers / (s.w * s.stride_h), bands = most > 1 ? (s.oh + most - 1) / most : s.oh;
+  for (int64_t i = 0; i < bands; ++i) {
+    const int64_t first = s.oh * i / bands, last = s.oh * (i + 1) / bands;
+    f(first, last, bands > 1 ? (last - first) * s.stride_h * s.w : s.h * s.w);
+  }
+}
+
+/// f(ow) for the outputs whose windows begin inside, at most kLanes columns from ow on. The last ones begin early, if
+/// there are enough, rather than to be fewer.
+template <class F>
+CORTADO_INLINE void each_columns(const PoolShape& s, const F& f) {
+  const int64_t first = first_inside(s), early = s.ow - first < kLanes ? first : s.ow - kLanes;
+  for (int64_t ow = first; ow < s.ow; ow += kLanes) f(ow < early ? ow : early);
+}
+
+/// The windows of at most kLanes outputs from ow on, which all begin inside.
+CORTADO_INLINE Windows windows_of(const PoolShape& s, int64_t ow, float outside) {
+  return {s.ow - ow < kLanes ? s.ow - ow : kLanes, s.stride_w, s.kernel_w, s.w + s.pad_w - ow * s.stride_w,
+          splat(outside)};
+}
+/// f(windows), told apart where all taps are whole vectors: then the compiler knows.
+template <int Width, class F>
+CORTADO_INLINE void with_windows(const Windows& windows, const F& f) {
+  if (Width > 0 && windows.whole()) return f(windows.as_whole());
+  f(windows);
 }
 
 /// Whether a vector holds a row of the plane, and two of the output.

@@ -121,26 +121,45 @@ CORTADO_INLINE void store_part(uint8_t* p, Vi v, int64_t n) {
 }
 #else
 using Bytes = uint8_t __attribute__((vector_size(kLanes)));
-CORTADO_INLINE Vi load_part(const uint8_t* p, int64_t n) {
-  // In a register: a vector read back from single bytes in memory would wait for them.
-  uint64_t all = 0;
-  Bytes bytes;
-  if (n == kLanes) {
-    memcpy(&bytes, p, sizeof bytes);
-  } else {
-    for (int64_t i = 0; i < n; ++i) all |= uint64_t{p[i]} << (8 * i);
-    memcpy(&bytes, &all, sizeof bytes);
-  }
-  return __builtin_convertvector(bytes, Vi);
-}
-CORTADO_INLINE void store_part(uint8_t* p, Vi v, int64_t n) {
+/// A register's, since a vector read back from single bytes in memory would wait for them.
+CORTADO_INLINE uint64_t bytes_of(Vi v) {
+#if defined(__AVX2__)
+  // The compiler would take every lane out by itself.
+  const __m256i lowest = _mm256_set1_epi32(0x0c080400);
+  const __m256i four = _mm256_shuffle_epi8(reinterpret_cast<__m256i>(v), lowest);
+  const __m128i all = _mm_unpacklo_epi32(_mm256_castsi256_si128(four), _mm256_extracti128_si256(four, 1));
+  return static_cast<uint64_t>(_mm_cvtsi128_si64(all));
+#else
   const Bytes bytes = __builtin_convertvector(v, Bytes);
-  if (n == kLanes) {
-    memcpy(p, &bytes, sizeof bytes);
-    return;
-  }
   uint64_t all = 0;
   memcpy(&all, &bytes, sizeof bytes);
+  return all;
+#endif
+}
+CORTADO_INLINE Vi from_bytes(uint64_t all) {
+#if defined(__AVX2__)
+  return reinterpret_cast<Vi>(_mm256_cvtepu8_epi32(_mm_cvtsi64_si128(static_cast<int64_t>(all))));
+#else
+  Bytes bytes;
+  memcpy(&bytes, &all, sizeof bytes);
+  return __builtin_convertvector(bytes, Vi);
+#endif
+}
+CORTADO_INLINE Vi load_part(const uint8_t* p, int64_t n) {
+  uint64_t all = 0;
+  if (n == kLanes) {
+    memcpy(&all, p, kLanes);
+  } else {
+    for (int64_t i = 0; i < n; ++i) all |= uint64_t{p[i]} << (8 * i);
+  }
+  return from_bytes(all);
+}
+CORTADO_INLINE void store_part(uint8_t* p, Vi v, int64_t n) {
+  const uint64_t all = bytes_of(v);
+  if (n == kLanes) {
+    memcpy(p, &all, kLanes);
+    return;
+  }
   for (int64_t i = 0; i < n; ++i) p[i] = static_cast<uint8_t>(all >> (8 * i));
 }
 #endif
@@ -350,7 +369,13 @@ CORTADO_INLINE Vf interleave(Vf a, Vf b, Lanes<I...>) {
 /// The reverse: lanes of even or odd number, of a and then of b.
 template <int Odd, int... I>
 CORTADO_INLINE Vf every_second(Vf a, Vf b, Lanes<I...>) {
+#if defined(__AVX2__) && !defined(__AVX512F__)
+  // By pairs first: the compiler would move both across halves and blend them.
+  const Vf pairs = shuffle<(I / 4 * 4 + I % 2 * 2 + Odd + (I % 4 > 1 ? kLanes : 0))...>(a, b);
+  return shuffle<0, 1, 4, 5, 2, 3, 6, 7>(pairs, pairs);
+#else
   return shuffle<(2 * I + Odd)...>(a, b);
+#endif
 }
 
 /// Sum of all lanes, by halves.
