@@ -37,26 +37,12 @@ struct Conv2dPacked {
         bias(step.in(2)),
         y(step.out(0)),
         bounds(step),
-        product(Conv2dShape(step, x, y, weight(step)), false, step.threads(), true) {
+        product(Conv2dShape(step, x, y, weight_of(step, x, y, packed)), false, step.threads(), true) {
     step.expect(holds(packed, packed.size()) && packed.size() >= product.weights().size(), "filters for these maps");
     step.expect(may_hold(bias, y.dim[1]), "a bias for every filter");
     step.scratch(product.scratch(step.threads()));
   }
   void run(const Run& run) const { product.run(run, {x.f32(), packed.f32(), bias.f32(), y.f32(), bounds}); }
-
- private:
-  /// The weight that the filters were made of.
-  Tensor weight(Prepare& step) const {
-    const int64_t groups = step.integer("groups");
-    step.expect(groups > 0 && x.rank == 4, "images in groups");
-    Tensor before = packed;
-    before.rank = 4;
-    before.dim[0] = y.dim[1];
-    before.dim[1] = x.dim[1] / groups;
-    before.dim[2] = step.integer("kernelH");
-    before.dim[3] = step.integer("kernelW");
-    return before;
-  }
 };
 
 /// In: x, dy. Out: dweight, dbias; either may be absent.

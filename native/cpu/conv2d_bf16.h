@@ -4,23 +4,11 @@
 
 #include "conv2d_bf16_forward.h"
 #include "conv2d_bf16_wgrad.h"
+#include "conv2d_step.h"
 #include "reduce_planes.h"
 
 namespace cortado::CORTADO_ISA {
 namespace {
-
-/// The extents of the weight that a convolution's filters were made of.
-inline Tensor weight_of(Prepare& step, const Tensor& x, const Tensor& y, Tensor filters) {
-  const int64_t groups = step.integer("groups");
-  step.expect(groups > 0 && x.rank == 4 && y.rank == 4, "images in groups");
-  filters.dtype = DType::f32;
-  filters.rank = 4;
-  filters.dim[0] = y.dim[1];
-  filters.dim[1] = x.dim[1] / groups;
-  filters.dim[2] = step.integer("kernelH");
-  filters.dim[3] = step.integer("kernelW");
-  return filters;
-}
 
 /// weight (k, c / groups, r, s) -> the same rounded, in the order of Conv2dBf16.
 struct Conv2dBf16Filters {

@@ -7,8 +7,8 @@
 #pragma once
 
 #include "conv2d_planes.h"
+#include "conv2d_source.h"
 #include "conv2d_step.h"
-#include "conv2d_weights.h"
 
 namespace cortado::CORTADO_ISA {
 namespace {
@@ -17,19 +17,7 @@ class Correlation {
  public:
   /// From the image to the features (convolution), or backward.
   Correlation(const Conv2dShape& shape, bool backward, int threads, bool packed = false)
-      : weights_(shape, backward),
-        packed_(packed),
-        images_(shape.images),
-        top_(weights_.height.frame_begin()),
-        left_(weights_.width.frame_begin()),
-        frame_height_(weights_.height.frame_size()),
-        frame_width_(weights_.width.frame_size()) {
-    framed_ = weights_.channels_last || top_ < 0 || left_ < 0 || frame_height_ > weights_.height.source() ||
-              frame_width_ > weights_.width.source();
-    if (!framed_) {
-      frame_height_ = weights_.height.source();
-      frame_width_ = weights_.width.source();
-    }
+      : weights_(shape, backward), packed_(packed), source_(weights_), images_(shape.images) {
     // Small images are taken several at a time, so that a panel of weights serves at least some 64 pixels.
     const int64_t pixels = larger(1, weights_.height.grid(0) * weights_.width.grid(0));
     const int64_t row_tiles = images_ * divide_up(pixels, kTileRows);
@@ -37,7 +25,7 @@ class Correlation {
     block_images_ = smaller(divide_up(64, pixels), divide_up(images_, grid_.rows));
     const int64_t blocks = divide_up(images_, block_images_);
     block_parts_ = blocks % grid_.rows != 0 && blocks < 4 * grid_.rows ? grid_.rows : 1;
-    shared_ = framed_ && images_ < threads;
+    shared_ = source_.framed() && images_ < threads;
   }
 
   const CorrelationWeights& weights() const { return weights_; }
@@ -78,7 +66,7 @@ class Correlation {
         : at(scratch.take<int64_t>(c.weights_.channels * c.weights_.taps())),
           from(scratch.take<int64_t>(kChunk)),
           to(scratch.take<int64_t>(kChunk)),
-          framed(scratch.take<float>(c.framed_ && !c.shared_ ? c.block_images_ * c.framed_image() : 0)),
+          framed(scratch.take<float>(c.source_.framed() && !c.shared_ ? c.block_images_ * c.source_.image() : 0)),
           products(scratch.take<float>(kChunk * kPanel)) {}
   };
 
@@ -89,13 +77,7 @@ class Correlation {
     float* output;
   };
 
-  int64_t frame() const { return frame_height_ * frame_width_; }
-  /// An image with its frame, as one group sees it.
-  int64_t framed_image() const { return weights_.channels * frame(); }
-  int64_t shared_frames() const { return shared_ ? images_ * weights_.groups * framed_image() : 0; }
-  /// From pixel to pixel of a source, and from channel to channel.
-  int64_t pixel_step() const { return weights_.channels_last ? weights_.channels : 1; }
-  int64_t channel_step() const { return weights_.channels_last ? 1 : frame(); }
+  int64_t shared_frames() const { return shared_ ? images_ * weights_.groups * source_.image() : 0; }
   int64_t source_plane() const { return weights_.height.source() * weights_.width.source(); }
   int64_t output_plane() const { return weights_.height.output() * weights_.width.output(); }
 
@@ -124,53 +106,27 @@ class Correlation {
     const int64_t image = weights_.groups * weights_.channels * source_plane();
     const float* source = data.source + begin * image + group * weights_.channels * source_plane();
     float* output = data.output + (begin * weights_.groups + group) * weights_.planes * output_plane();
-    if (!framed_) return {begin, count, image, source, output};
+    if (!source_.framed()) return {begin, count, image, source, output};
     if (shared_) {
-      const float* framed = frames + (begin * weights_.groups + group) * framed_image();
-      return {begin, count, weights_.groups * framed_image(), framed, output};
+      const float* framed = frames + (begin * weights_.groups + group) * source_.image();
+      return {begin, count, weights_.groups * source_.image(), framed, output};
     }
     for (int64_t i = 0; i < count; ++i) {
-      fill_frame(source + i * image, room.framed + i * framed_image(), {0, frame_strips()});
+      source_.fill(source + i * image, {0, source_.strips()}, room.framed + i * source_.image());
     }
-    return {begin, count, framed_image(), room.framed, output};
+    return {begin, count, source_.image(), room.framed, output};
   }
 
   void fill_frames(Threads& team, const float* source, float* frames) const {
-    const int64_t strips = frame_strips();
+    const int64_t strips = source_.strips();
     for_slices(team, images_ * weights_.groups * strips, 1, [&](int64_t begin, int64_t end) {
       for (int64_t unit = begin; unit < end;) {
         const int64_t map = unit / strips, stop = smaller(end, (map + 1) * strips);
-        fill_frame(source + map * weights_.channels * source_plane(), frames + map * framed_image(),
-                   {unit - map * strips, stop - map * strips});
+        source_.fill(source + map * weights_.channels * source_plane(), {unit - map * strips, stop - map * strips},
+                     frames + map * source_.image());
         unit = stop;
       }
     });
-  }
-
-  /// What a frame is filled by: a row of pixels with their channels, or a plane.
-  int64_t frame_strips() const { return weights_.channels_last ? frame_height_ : weights_.channels; }
-
-  /// Some strips of one image, as one group sees it.
-  void fill_frame(const float* source, float* framed, const Part& strips) const {
-    const int64_t height = weights_.height.source(), width = weights_.width.source(), channels = weights_.channels;
-    if (!weights_.channels_last) {
-      return copy_framed(source + strips.begin * source_plane(), strips.end - strips.begin, height, width, top_, left_,
-                         framed + strips.begin * frame(), frame_height_, frame_width_);
-    }
-    const int64_t row = frame_width_ * channels, columns = larger(0, smaller(width, frame_width_ + left_));
-    const auto clear = [](float* to, int64_t count) { memset(to, 0, static_cast<size_t>(count) * sizeof(float)); };
-    for (int64_t strip = strips.begin; strip < strips.end; ++strip) {
-      float* const to = framed + strip * row;
-      const int64_t y = strip + top_, first = -left_ * channels, last = first + columns * channels;
-      const bool inside = y >= 0 && y < height;
-      clear(to, inside ? first : row);
-      if (!inside) continue;
-      each_column(source + y * width, source_plane(), channels, columns,
-                  [&](int64_t x, int64_t channel, int64_t count, Vf v) {
-                    store_lanes(to + first + x * channels + channel, v, count);
-                  });
-      clear(to + last, row - last);
-    }
   }
 
   /// Some pixels of a phase in a block: those from `begin` on.
@@ -215,11 +171,10 @@ class Correlation {
       if (!weights_.height.meets(phase.y, r)) continue;
       for (int64_t s = 0; s < weights_.width.extent.taps; ++s) {
         if (!weights_.width.meets(phase.x, s)) continue;
-        const int64_t pixel =
-            (weights_.height.shift(phase.y, r) - top_) * frame_width_ - left_ + weights_.width.shift(phase.x, s);
+        const int64_t pixel = source_.place(weights_.height.shift(phase.y, r), weights_.width.shift(phase.x, s));
         for (int64_t channel = 0; channel < weights_.channels; ++channel) {
           at[tap * weights_.tap_step() + channel * weights_.channel_step(taps)] =
-              pixel * pixel_step() + channel * channel_step();
+              pixel + channel * source_.channel_step();
         }
         ++tap;
       }
@@ -236,7 +191,7 @@ class Correlation {
       int64_t from = place(chunk.block, image, y, x),
               to = image * output_image + (phase.y + y * weights_.height.out_step()) * weights_.width.output() +
                    phase.x + x * weights_.width.out_step();
-      for (; i < end; ++i, from += weights_.width.step() * pixel_step(), to += weights_.width.out_step()) {
+      for (; i < end; ++i, from += weights_.width.step() * source_.pixel_step(), to += weights_.width.out_step()) {
         room.from[i] = from;
         room.to[i] = to;
       }
@@ -245,8 +200,7 @@ class Correlation {
 
   /// Where a pixel of a phase's grid lies in the block's source.
   CORTADO_INLINE int64_t place(const Block& block, int64_t image, int64_t y, int64_t x) const {
-    const int64_t pixel = y * weights_.height.step() * frame_width_ + x * weights_.width.step();
-    return image * block.image_stride + pixel * pixel_step();
+    return image * block.image_stride + source_.distance(y * weights_.height.step(), x * weights_.width.step());
   }
 
   /// The chunk's products with one panel of weights, number `turn` of those that it meets.
@@ -275,7 +229,7 @@ class Correlation {
   /// What the tile at `row` calls to the cache for the next chunk: its first pixel's source there, or, with a second
   /// panel, one half a tile on. Where the source has a frame it was copied and is near already.
   const float* next_source(const Chunk& chunk, int64_t row, int64_t turn) const {
-    if (framed_ || turn > 1) return nullptr;
+    if (source_.framed() || turn > 1) return nullptr;
     const int64_t pixel = chunk.begin + chunk.count + row + turn * kTileRows / 2, width = chunk.phase.width;
     const int64_t image = pixel / (chunk.phase.height * width), y = pixel / width % chunk.phase.height;
     if (chunk.block.begin + image >= images_) return nullptr;
@@ -295,9 +249,9 @@ class Correlation {
 
   CorrelationWeights weights_;
   bool packed_;
+  SourceFrame source_;
   int64_t images_;
-  int64_t top_, left_, frame_height_, frame_width_;
-  bool framed_, shared_;  // the source has a frame; all threads fill those of all images, or each those of its own
+  bool shared_;  // all threads fill the frames of all images, or each those of its own
   Grid grid_;
   int64_t block_images_, block_parts_;  // images in a block; parts into which threads divide a block's pixels
 };

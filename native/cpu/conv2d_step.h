@@ -15,6 +15,19 @@ struct CorrelationData {
   Bounds bounds;
 };
 
+/// The extents of the weight that the filters of a convolution of x, which makes y, were packed of.
+inline Tensor weight_of(Prepare& step, const Tensor& x, const Tensor& y, Tensor filters) {
+  const int64_t groups = step.integer("groups");
+  step.expect(groups > 0 && x.rank == 4 && y.rank == 4, "images in groups");
+  filters.dtype = DType::f32;
+  filters.rank = 4;
+  filters.dim[0] = y.dim[1];
+  filters.dim[1] = x.dim[1] / groups;
+  filters.dim[2] = step.integer("kernelH");
+  filters.dim[3] = step.integer("kernelW");
+  return filters;
+}
+
 /// A convolution, a deconvolution or the gradient of one's input, by any of the correlations: from the image to the
 /// features or backward, and with a bias and a ReLU, as layers have them, or without. In: source, weight (features,
 /// channels / groups, r, s), of layers also a bias per output plane, or absent. Out: output.
