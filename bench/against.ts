@@ -39,7 +39,7 @@ interface Row {
 /** The build in a folder, as `npm run build` leaves it there. */
 async function load(folder: string): Promise<Build> {
   const file = (name: string): string => join(resolve(folder), 'dist', name);
-  if (!existsSync(file('index.js'))) throw new Error(`${file('index.js')}: no such file; run \`npm run build\` there`);
+  if (!existsSync(file('index.js'))) program.error(`${file('index.js')}: no such file; run \`npm run build\` there`);
   const from = (name: string): Promise<unknown> => import(pathToFileURL(file(name)).href);
   return { library: (await from('index.js')) as Library, nets: (await from('nets/open.js')) as typeof nets };
 }
