@@ -48,7 +48,8 @@ describe('conv2d of 1 × 1 taps', () => {
     assert.deepEqual(taken({ ...bottleneck, stride: 2 }), POINTWISE);
     assert.deepEqual(taken({ ...bottleneck, extent: [7, 7] }), POINTWISE);
     assert.deepEqual(taken({ ...bottleneck, extent: [7, 7], images: 1 }), POINTWISE.slice(1));
-    assert.deepEqual(taken({ ...bottleneck, channels: 16 }), []);
+    assert.deepEqual(taken({ ...bottleneck, channels: 16 }), POINTWISE.slice(0, 1));
+    assert.deepEqual(taken({ ...bottleneck, channels: 15 }), []);
     assert.deepEqual(taken({ ...bottleneck, pad: [1, 1] }), []);
   });
 
