@@ -9,9 +9,10 @@ import * as nets from '../lib/nets/open.js';
 import { measurePeak } from '../lib/probe.js';
 import { count } from '../lib/shape.js';
 import { align } from '../lib/table.js';
-import { openCase, type Library } from './kernels.js';
+import { openCase, type Case, type Library } from './kernels.js';
 import { caseOf, layersOf } from './layers.js';
 import { SOLVER } from './nets.js';
+import { formatPeak } from './report.js';
 import { collect, median, noise, time } from './timing.js';
 
 /** A build of Cortado, or its sources. */
@@ -66,7 +67,7 @@ async function openNet(build: Build, model: string, batch: number, pass: 'infer'
   };
 }
 
-async function openLayer(...[one, batch, library]: [Parameters<typeof openCase>[0], number, Library]): Promise<Runner> {
+async function openLayer(one: Case, batch: number, library: Library): Promise<Runner> {
   const open = await openCase(one, batch, {}, library);
   return {
     run: async () => new Map([...(await open.run())].map(([pass, { ms }]) => [pass, ms])),
@@ -156,9 +157,7 @@ for (const batch of options.batch.split(',').map(Number)) {
   }
 }
 
-console.log(
-  `${peak.isa}, ${info().threads} threads; measured peak ${peak.gflops.toFixed(0)} GFLOP/s, ${peak.gbps.toFixed(1)} GB/s\n`,
-);
+console.log(`${formatPeak(peak)}\n`);
 const lines = rows.map(({ name, pass, batch, before, now, ratio }) => [
   ...[name, pass, `${batch}`, before.toFixed(3), now.toFixed(3), `${ratio.toFixed(2)} x`],
 ]);

@@ -221,7 +221,7 @@ export async function openCase(
   };
 }
 
-/** The same for one of them. */
+/** Times one case: medians of each pass. */
 export async function benchCase(
   one: Case,
   batch: number,

@@ -17,6 +17,10 @@ export interface Report {
 
 const percent = (share: number): string => `${(100 * share).toFixed(0)} %`;
 
+/** The header of every report. */
+export const formatPeak = ({ isa, threads, gflops, gbps }: Peak): string =>
+  `${isa}, ${threads} threads; measured peak ${gflops.toFixed(0)} GFLOP/s, ${gbps.toFixed(1)} GB/s`;
+
 export function formatKernels(rows: readonly KernelRow[]): string {
   const header = ['layer', 'pass', 'batch', 'ms', 'GFLOP/s', 'GB/s', 'of peak'];
   return align(

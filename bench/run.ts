@@ -11,7 +11,7 @@ import { benchKernels } from './kernels.js';
 import { benchNets, type NetRow } from './nets.js';
 import { formatGoals, formatKernelGoals } from './goals.js';
 import { benchPeers, benchPeersLonger, CIFAR10_PEERS, PEERS, watchMemory } from './peers.js';
-import { compareReports, formatKernels, formatNets, type Report } from './report.js';
+import { compareReports, formatKernels, formatNets, formatPeak, type Report } from './report.js';
 
 interface Options {
   readonly kernels?: true;
@@ -62,9 +62,7 @@ async function main(options: Options): Promise<void> {
   const { threads } = info();
   const peak = await measurePeak(threads);
   const both = !options.kernels && !options.nets;
-  console.log(
-    `${peak.isa}, ${threads} threads; measured peak ${peak.gflops.toFixed(0)} GFLOP/s, ${peak.gbps.toFixed(1)} GB/s`,
-  );
+  console.log(formatPeak(peak));
 
   const kernels =
     options.kernels || both ? await benchKernels(options.batch.split(',').map(Number), peak, seconds, filter) : [];

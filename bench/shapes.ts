@@ -9,6 +9,7 @@ import { measurePeak } from '../lib/probe.js';
 import { align } from '../lib/table.js';
 import { benchCase } from './kernels.js';
 import { caseOf, layersOf, type Layer } from './layers.js';
+import { formatPeak } from './report.js';
 
 /** One pass of a layer; what the peer takes is absent where there is none. */
 interface Row {
@@ -72,9 +73,7 @@ for (const size of batch.split(',').map(Number)) {
 }
 peer?.end();
 
-console.log(
-  `${peak.isa}, ${threads} threads; measured peak ${peak.gflops.toFixed(0)} GFLOP/s, ${peak.gbps.toFixed(1)} GB/s\n`,
-);
+console.log(`${formatPeak(peak)}\n`);
 const names = ['layer', 'pass', 'batch', 'ms', 'GFLOP/s', ...(peer ? [peer.name, 'cortado is'] : [])];
 const lines = rows.map((row) => [
   ...[row.name, row.pass, `${row.batch}`, row.ms.toFixed(3), row.gflops.toFixed(0)],

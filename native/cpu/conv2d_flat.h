@@ -1,4 +1,5 @@
-// The convolution from any side where a group has few output planes: depthwise ones, and the gradient of pictures.
+// The convolution from any side where a group has few output planes: several filters of each channel, or few channels
+// with one each, and the gradient of pictures.
 //
 // conv2d_correlation.h has planes in lanes, most of which would be empty here. Here they are the pixels of a run
 // through a frame (conv2d_frame.h), whatever the width of its rows, the stride and the direction.

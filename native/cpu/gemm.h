@@ -59,7 +59,7 @@ class Product {
   static constexpr int64_t kRowsAhead = 3;                           // of A, called while one is copied
   // Panels of B in the second-level cache; twice as many where few addends or rows leave room.
   static constexpr int64_t kBlockPanels = 36 / kTileVectors;
-  // Sums that are done before C can be there: a panel's tiles call the next panel's.
+  // Addends that are done before C can be there: where a panel has fewer, its tiles call the panel as many addends on.
   static constexpr int64_t kShort = 64;
   static constexpr int64_t kStreamed = 1 << 20;  // numbers of C that leave the caches before anyone reads them
   static constexpr int64_t kRowStride = kDepth + kLanes;
@@ -160,7 +160,7 @@ class Product {
                        block.depth.begin > 0,
                        c.stream,
                        last ? c.finish.at(row, column) : Finish{},
-                       kShort / block.size() * width};
+                       kShort / larger(1, block.size()) * width};
       if (lanes == width) {
         tile.c = to;
         multiply_tile(height, width, tile);
