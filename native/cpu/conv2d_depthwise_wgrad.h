@@ -4,49 +4,10 @@
 
 #include "conv2d_lanes.h"
 #include "conv2d_step.h"
+#include "conv2d_tap_sums.h"
 
 namespace cortado::CORTADO_ISA {
 namespace {
-
-/// As many sums as stay in registers beside a feature: those of 3 x 3 taps, or of two rows of 7.
-constexpr int kLaneTaps = kRegisters > 16 ? 14 : 9;
-
-/// Rows of features, and the source that they meet; a vector for each.
-struct LaneProducts {
-  int64_t height, width;
-  const float *features, *source;
-  int64_t source_row, step;  // from feature to feature, of the source
-  const int64_t* at;         // distance of each tap from there
-  float* sums;               // a vector for each tap
-};
-
-/// sums += features times the source at each of T taps. Sums of short sums: each call begins at zero.
-template <int T>
-__attribute__((noinline)) void multiply_taps_of_lanes(LaneProducts p) {
-  Vf sum[T] = {};
-  for (int64_t y = 0; y < p.height; ++y, p.source += p.source_row) {
-    const float *from[T], *const features = p.features;
-#pragma GCC unroll 14
-    for (int t = 0; t < T; ++t) from[t] = p.source + p.at[t];
-    const int64_t end = p.width * kLanes;
-    for (int64_t x = 0, at = 0; x < end; x += kLanes, at += p.step) {
-      const Vf left = load(features + x);
-#pragma GCC unroll 14
-      for (int t = 0; t < T; ++t) sum[t] = fma(left, load(from[t] + at), sum[t]);
-    }
-    p.features += end;
-  }
-#pragma GCC unroll 14
-  for (int t = 0; t < T; ++t) store(p.sums + t * kLanes, load(p.sums + t * kLanes) + sum[t]);
-}
-
-template <int T = kLaneTaps>
-CORTADO_INLINE void multiply_taps_of_lanes(int64_t taps, const LaneProducts& p) {
-  if constexpr (T > 1) {
-    if (taps < T) return multiply_taps_of_lanes<T - 1>(taps, p);
-  }
-  multiply_taps_of_lanes<T>(p);
-}
 
 class DepthwiseFilterGradient {
  public:
@@ -124,13 +85,8 @@ class DepthwiseFilterGradient {
     Vf total{};
     for (int64_t i = 0; i < rows * width; ++i) total += load(room.features + i * kLanes);
     for (int64_t lane = 0; lane < kLanes; ++lane) room.bias[block * kLanes + lane] += static_cast<double>(total[lane]);
-    const int64_t chunks = divide_up(shape_.taps(), kLaneTaps);
-    for (int64_t chunk = 0; chunk < chunks; ++chunk) {
-      const Part taps = part_of(shape_.taps(), chunk, chunks);
-      multiply_taps_of_lanes(taps.end - taps.begin,
-                             {rows, width, room.features, room.frame, frame_.at(1, 0), frame_.at(0, 1),
-                              room.at + taps.begin, room.sums + block * block_sums() + taps.begin * kLanes});
-    }
+    add_taps(shape_.taps(), {rows, width, room.features, room.frame, frame_.at(1, 0), frame_.at(0, 1), room.at,
+                             room.sums + block * block_sums()});
   }
 
   void finish(const Room& room, int64_t block, float* filters, float* bias) const {

@@ -7,42 +7,11 @@
 
 #include "conv2d_frame.h"
 #include "conv2d_step.h"
+#include "conv2d_tap_sums.h"
 #include "reduce_planes.h"
 
 namespace cortado::CORTADO_ISA {
 namespace {
-
-/// sums (T vectors) += features times the source at each of T distances, over some vectors.
-template <int T>
-__attribute__((noinline)) void multiply_shifts(const float* features, const float* source, const int64_t* at,
-                                               int64_t vectors, float* sums) {
-  Vf sum[T];
-  const float* from[T];
-#pragma GCC unroll 9
-  for (int t = 0; t < T; ++t) {
-    sum[t] = load(sums + t * kLanes);
-    from[t] = source + at[t];
-  }
-  for (int64_t i = 0; i < vectors * kLanes; i += kLanes) {
-    const Vf left = load(features + i);
-#pragma GCC unroll 9
-    for (int t = 0; t < T; ++t) sum[t] = fma(left, load(from[t] + i), sum[t]);
-  }
-#pragma GCC unroll 9
-  for (int t = 0; t < T; ++t) store(sums + t * kLanes, sum[t]);
-}
-
-/// As many sums as stay in registers: those of 3 x 3 taps.
-constexpr int kShifts = 9;
-
-template <int T = kShifts>
-CORTADO_INLINE void multiply_shifts(int64_t shifts, const float* features, const float* source, const int64_t* at,
-                                    int64_t vectors, float* sums) {
-  if constexpr (T > 1) {
-    if (shifts < T) return multiply_shifts<T - 1>(shifts, features, source, at, vectors, sums);
-  }
-  multiply_shifts<T>(features, source, at, vectors, sums);
-}
 
 class FlatFilterGradient {
  public:
@@ -133,12 +102,9 @@ class FlatFilterGradient {
                    frame_.pitch());
     store(room.features + run, zero());
     room.bias[index] += static_cast<double>(sum_of(room.features, run));
-    const int64_t chunks = divide_up(shape_.taps(), kShifts);
-    for (int64_t chunk = 0; chunk < chunks; ++chunk) {
-      const Part taps = part_of(shape_.taps(), chunk, chunks);
-      multiply_shifts(taps.end - taps.begin, room.features, frame, room.at + taps.begin, divide_up(run, kLanes),
-                      room.sums + (index * shape_.taps() + taps.begin) * kLanes);
-    }
+    // Neighbours of the run are neighbours of the frame.
+    add_taps(shape_.taps(), {1, divide_up(run, kLanes), room.features, frame, 0, kLanes, room.at,
+                             room.sums + index * shape_.taps() * kLanes});
   }
 
   Conv2dShape shape_;
