@@ -125,7 +125,7 @@ struct MaxRows {
   /// Outputs of rows [oh, last) from column ow on, as far as their windows are whole; returns the first row that is
   /// left. Each row of the plane is looked at once.
   CORTADO_INLINE int64_t overlapping(const Windows& windows, int64_t oh, int64_t last, int64_t ow) const {
-    constexpr int kStep = Stride > 0 ? Stride : Width;
+    constexpr int kStep = Stride > 0 ? Stride : 1;  // without one this is never called
     const int64_t whole_to = (s.h + s.pad_h - Width) / kStep + 1, end = last < whole_to ? last : whole_to;
     const float* from = row(span(oh), 0) + ow * kStep;
     int64_t at = oh * s.ow + ow;
