@@ -27,7 +27,7 @@ interface Runner extends Disposable {
 }
 
 /** One pass of a layer or net. */
-interface Row {
+export interface Row {
   readonly name: string;
   readonly pass: string;
   readonly batch: number;

@@ -1,15 +1,12 @@
 import type { Program, Step } from '../program.js';
+import { replaceKernels } from './replace.js';
 
 /**
  * Convolutions, deconvolutions and gradients whose groups are a channel and a filter each: channels in lanes instead of
  * pixels (native/cpu/conv2d_depthwise.h). Sums over taps are the same to the bit.
  */
 export function useDepthwise(program: Program): Program {
-  const steps = program.steps.map((step): Step => {
-    const kernel = DEPTHWISE[step.kernel];
-    return kernel && isWorthDepthwise(step) ? { ...step, kernel } : step;
-  });
-  return { ...program, steps };
+  return replaceKernels(program, DEPTHWISE, isWorthDepthwise);
 }
 
 const DEPTHWISE: Readonly<Record<string, string>> = {

@@ -1,4 +1,5 @@
 import type { Program, Step } from '../program.js';
+import { replaceKernels } from './replace.js';
 import { isWorthRows } from './rows.js';
 
 /**
@@ -7,10 +8,7 @@ import { isWorthRows } from './rows.js';
  * bit.
  */
 export function useFlat(program: Program): Program {
-  const steps = program.steps.map((step): Step =>
-    isWorthFlat(step) ? { ...step, kernel: `${FLAT[step.kernel]}` } : step,
-  );
-  return { ...program, steps };
+  return replaceKernels(program, FLAT, isWorthFlat);
 }
 
 const FLAT: Readonly<Record<string, string>> = {

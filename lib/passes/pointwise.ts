@@ -1,12 +1,9 @@
 import type { Program, Step } from '../program.js';
+import { replaceKernels } from './replace.js';
 
 /** Convolutions of 1 × 1 taps and their input gradients as products of matrices, where those are large. */
 export function usePointwise(program: Program): Program {
-  const steps = program.steps.map((step): Step => {
-    const kernel = KERNELS[step.kernel];
-    return kernel && isWorthPointwise(step) ? { ...step, kernel } : step;
-  });
-  return { ...program, steps };
+  return replaceKernels(program, KERNELS, isWorthPointwise);
 }
 
 const KERNELS: Readonly<Record<string, string>> = {

@@ -1,15 +1,12 @@
 import type { Program, Step } from '../program.js';
+import { replaceKernels } from './replace.js';
 
 /**
  * Convolutions of few taps on long rows: with pixels in lanes, sums and features need not be turned round, which costs a
  * good part of so few products. Forward, the sums are the same to the bit.
  */
 export function useRows(program: Program): Program {
-  const steps = program.steps.map((step): Step => {
-    const kernel = KERNELS[step.kernel];
-    return kernel && isWorthRows(step) ? { ...step, kernel } : step;
-  });
-  return { ...program, steps };
+  return replaceKernels(program, KERNELS, isWorthRows);
 }
 
 const KERNELS: Readonly<Record<string, string>> = { conv2d: 'conv2d_rows', conv2d_wgrad: 'conv2d_rows_wgrad' };

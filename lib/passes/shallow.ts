@@ -1,15 +1,12 @@
 import type { Program, Step } from '../program.js';
+import { replaceKernels } from './replace.js';
 
 /**
  * Convolutions of few channels and 5×5 taps, as first layers are, by Winograd's minimal filtering with tiles in lanes
  * (native/cpu/winograd_shallow.h): in half of the time of the direct ones.
  */
 export function useShallow(program: Program): Program {
-  const steps = program.steps.map((step): Step => {
-    const kernel = KERNELS[step.kernel];
-    return kernel && isWorthPoints(step) ? { ...step, kernel } : step;
-  });
-  return { ...program, steps };
+  return replaceKernels(program, KERNELS, isWorthPoints);
 }
 
 const KERNELS: Readonly<Record<string, string>> = {

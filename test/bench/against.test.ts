@@ -5,19 +5,11 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
+import type { Row } from '../../bench/against.js';
 
 const root = resolve(import.meta.dirname, '../..');
 const against = (...words: string[]): Promise<{ stdout: string }> =>
   promisify(execFile)(process.execPath, ['--import', 'tsx', 'bench/against.ts', ...words], { cwd: root });
-
-interface Row {
-  readonly name: string;
-  readonly pass: string;
-  readonly batch: number;
-  readonly before: number;
-  readonly now: number;
-  readonly ratio: number;
-}
 
 describe('npm run bench:against', () => {
   let folder: string;

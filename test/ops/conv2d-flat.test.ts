@@ -1,10 +1,8 @@
 /** Convolutions of few planes a group where the rule takes them, beside the direct ones. */
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { compile, deconv2d, graph, input, type Tensor } from '../../lib/index.js';
-import type { Passes } from '../../lib/passes/index.js';
-import { assertRectifies, kernels, run, type Case } from '../support/convolutions.js';
-import { assertClose, forAll, random, seeds } from '../support/ops.js';
+import { assertRectifies, deconvolve, kernels, run, type Case } from '../support/convolutions.js';
+import { assertClose, forAll, seeds } from '../support/ops.js';
 
 const whole = (min: number, max: number) => fc.integer({ min, max });
 const two = (min: number, max: number) => fc.tuple(whole(min, max), whole(min, max));
@@ -28,25 +26,6 @@ const cases: fc.Arbitrary<Case> = fc
   .filter(({ extent, taps, pad, dilation }) =>
     extent.every((size, i) => size + 2 * pad[i]! > dilation * (taps[i]! - 1)),
   );
-
-/** What a deconvolution of few planes gives, its input gradient, and the kernels that made them. */
-async function deconvolve(
-  { channels, ...options }: Parameters<typeof deconv2d>[1] & { channels: number },
-  passes: Passes,
-): Promise<{ tensors: Tensor[]; kernels: string[] }> {
-  const net = graph({ x: input([channels, 30, 31]) }, ({ x }) => ({ y: deconv2d(x, { ...options, name: 'up' }) }));
-  const model = await compile(net, { batch: 2, passes });
-  try {
-    await model.load({ 'up.weight': random(net.parameters[0]!.shape, 1) });
-    const [x, dy] = [random([2, channels, 30, 31], 2), random([2, ...net.outputs.y.shape.slice(1)], 3)];
-    const goal = { of: ['x'], from: { up: dy } };
-    const { outputs, gradients } = await model.backward({ x }, goal);
-    const kernels = (await model.profile({ x }, goal)).map((step) => step.kernel);
-    return { tensors: [outputs.y, gradients.x!], kernels };
-  } finally {
-    model.dispose();
-  }
-}
 
 const few: Case = {
   images: 3,

@@ -1,6 +1,17 @@
 /** One convolution as a net, by the kernels that passes take for it and by the direct ones. */
 import assert from 'node:assert/strict';
-import { clip, compile, conv2d, graph, input, relu, type Graph, type Precision, type Tensor } from '../../lib/index.js';
+import {
+  clip,
+  compile,
+  conv2d,
+  deconv2d,
+  graph,
+  input,
+  relu,
+  type Graph,
+  type Precision,
+  type Tensor,
+} from '../../lib/index.js';
 import { lower } from '../../lib/lower.js';
 import { optimize, type Passes } from '../../lib/passes/index.js';
 import type { Step } from '../../lib/program.js';
@@ -58,6 +69,21 @@ export async function run(one: Case, passes: Passes, threads = 2): Promise<Tenso
   } finally {
     model.dispose();
   }
+}
+
+/** What a deconvolution gives, its input gradient, and the kernels that made them. */
+export async function deconvolve(
+  { channels, ...options }: Omit<Parameters<typeof deconv2d>[1], 'name'> & { readonly channels: number },
+  passes: Passes,
+): Promise<{ readonly tensors: Tensor[]; readonly kernels: string[] }> {
+  const net = graph({ x: input([channels, 30, 31]) }, ({ x }) => ({ y: deconv2d(x, { ...options, name: 'up' }) }));
+  await using model = await compile(net, { batch: 2, passes });
+  await model.load({ 'up.weight': random(net.parameters[0]!.shape, 1) });
+  const [x, dy] = [random([2, channels, 30, 31], 2), random([2, ...net.outputs.y.shape.slice(1)], 3)];
+  const goal = { of: ['x'], from: { up: dy } };
+  const { outputs, gradients } = await model.backward({ x }, goal);
+  const kernels = (await model.profile({ x }, goal)).map((step) => step.kernel);
+  return { tensors: [outputs.y, gradients.x!], kernels };
 }
 
 /** A ReLU or a ceiling that goes with a convolution of images (n, c, h, w) is that of what it gives without. */
