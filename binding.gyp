@@ -28,8 +28,12 @@
     'conditions': [
       ['strict==1 and sanitize=="none"', {'cflags_cc': ['-Werror']}],
       ['sanitize!="none"', {
-        # Half the optimization compiles three times as fast.
-        'cflags_cc': ['-O1', '-fsanitize=<(sanitize)', '-fno-sanitize-recover=all', '-fno-omit-frame-pointer', '-g1'],
+        # Half the optimization compiles three times as fast. What addresses point to is AddressSanitizer's to judge, at
+        # a fifth less time: null ends a process there, too.
+        'cflags_cc': [
+          '-O1', '-fsanitize=<(sanitize)', '-fno-sanitize=null,object-size,vptr', '-fno-sanitize-recover=all',
+          '-fno-omit-frame-pointer', '-g1',
+        ],
         'ldflags': ['-fsanitize=<(sanitize)'],
       }],
     ],
