@@ -52,40 +52,63 @@ struct AveragePool {
     });
   }
 
+  template <int Rows>
+  CORTADO_INLINE RowsOf<Rows, Sum> joined(const float* x, int64_t rows) const {
+    return {x, rows, shape.w, zero(), Sum{}};
+  }
+
+  /// Calls what the windows from `at` on do not share with those below them.
+  template <int Stride>
+  CORTADO_INLINE void call_next(const float* at) const {
+    call(at, shape.stride_h, shape.w, (Stride > 0 ? Stride : shape.stride_w) * kLanes);
+  }
+
   /// At most kLanes columns of the outputs, from row to row.
   template <int Stride, int Width>
   CORTADO_INLINE void columns(const Windows& windows, const float* from, float* to, int64_t ow, int64_t begin,
                               int64_t end, int64_t next) const {
-    const PoolShape s = shape;
+    const AveragePool own = *this;  // a copy that no stored number can be part of: what is computed from it stays so
+    const PoolShape& s = own.shape;
     const int64_t column = ow * s.stride_w - s.pad_w;
     // Where two rows fit, each has half of the lanes.
-    const bool two = two_fit<Stride, Width>(s);
-    const Vi lane = two ? iota() & (kLanes / 2 - 1) : iota();
+    const Vi lane = two_fit<Stride, Width>(s) ? iota() & (kLanes / 2 - 1) : iota();
     // The last windows may reach beyond the padding: what does counts in no extent.
     const Vi left = splat(static_cast<int32_t>(s.w + s.pad_w - column)) - lane * static_cast<int32_t>(s.stride_w);
     const Vf width = to_float(min(left, splat(static_cast<int32_t>(s.kernel_w))));
-    for (int64_t oh = begin; oh < end; ++oh) {
+    for (int64_t oh = begin; oh < end;) {
       const WindowSpan rows(oh, s.h, s.kernel_h, s.stride_h, s.pad_h);
       const float* first = from + (rows.start + rows.first) * s.w + column;
-      const Vf size = width * static_cast<float>(rows.extent);
-      const int64_t count = rows.last - rows.first;
       float* into = to + oh * s.ow + ow;
-      call(first + next, s.stride_h, s.w, s.stride_w * kLanes);
-      const auto joined = [&]<int Rows>(const float* x, Lanes<Rows>) __attribute__((always_inline)) {
-        return RowsOf<Rows, Sum>{x, count, s.w, zero(), Sum{}};
-      };
-      if constexpr (Stride == 2 && Width == 3) {
-        if (two && count == Width && oh + 1 < end && (oh + 1) * s.stride_h - s.pad_h + Width <= s.h) {
-          const Lanes<Width> all{};
-          const Both<RowsOf<Width, Sum>> both{joined(first, all), joined(first + s.stride_h * s.w, all)};
-          store_two(into, sum_of_taps<Stride, Width>(both, windows) / size, windows.n);
-          ++oh;
-          continue;
-        }
+      if (Width > 0 && s.kernel_h == Width && rows.last - rows.first == Width) {
+        const int64_t whole_to = (s.h + s.pad_h - Width) / s.stride_h + 1, last = end < whole_to ? end : whole_to;
+        own.whole_rows<Stride, Width>(windows, first, into, width, last - oh, next);
+        oh = last;
+      } else {
+        own.call_next<Stride>(first + next);
+        const Vf total = sum_of_taps<Stride, Width>(own.joined<0>(first, rows.last - rows.first), windows);
+        store_lanes(into, total / (width * static_cast<float>(rows.extent)), windows.n);
+        ++oh;
       }
-      const Vf total = Width > 0 && count == Width ? sum_of_taps<Stride, Width>(joined(first, Lanes<Width>{}), windows)
-                                                   : sum_of_taps<Stride, Width>(joined(first, Lanes<0>{}), windows);
-      store_lanes(into, total / size, windows.n);
+    }
+  }
+
+  /// So many rows of them, whose windows' rows are all inside.
+  template <int Stride, int Width>
+  CORTADO_INLINE void whole_rows(const Windows& windows, const float* x, float* to, Vf width, int64_t count,
+                                 int64_t next) const {
+    const int64_t step = shape.stride_h * shape.w;
+    const Vf size = width * static_cast<float>(Width);
+    if constexpr (Stride == 2 && Width == 3) {
+      for (const bool two = two_fit<Stride, Width>(shape); two && count > 1; count -= 2) {
+        call_next<Stride>(x + next);
+        const Both<RowsOf<Width, Sum>> both{joined<Width>(x, Width), joined<Width>(x + step, Width)};
+        store_two(to, sum_of_taps<Stride, Width>(both, windows) / size, windows.n);
+        x += 2 * step, to += 2 * shape.ow;
+      }
+    }
+    for (; count > 0; --count, x += step, to += shape.ow) {
+      call_next<Stride>(x + next);
+      store_lanes(to, sum_of_taps<Stride, Width>(joined<Width>(x, Width), windows) / size, windows.n);
     }
   }
 
