@@ -43,7 +43,7 @@ function suite(isa: string, files: readonly string[]): Report {
     const run = spawnSync(process.execPath, [...typescript, mocha, ...options, ...files], {
       encoding: 'utf8',
       // The shapes are the same text's for every set: fewer of them, drawn at random, suffice to see its instructions.
-      env: { CORTADO_CASES: '10', ...process.env, CORTADO_ISA: isa },
+      env: { CORTADO_CASES: '5', ...process.env, CORTADO_ISA: isa },
     });
     assert.ok(existsSync(output), `${isa}: the tests ended with ${run.status ?? run.signal}: ${run.stderr}`);
     return JSON.parse(readFileSync(output, 'utf8')) as Report;
