@@ -60,7 +60,7 @@ const LAST: readonly Precision[] = ['float16'];
 /** Of the minutes: when PyTorch has had its share, and kernels have the rest. */
 const PEERS_END = 0.85;
 /** Of what is left for PyTorch when it begins to compile: what it may compile for, before it is timed. */
-const WARM_UP = 0.7;
+const WARM_UP = 0.5;
 
 const seconds = Number(options.seconds);
 const filter = new RegExp(options.filter);
@@ -197,7 +197,7 @@ async function timePeers(): Promise<void> {
   const env = { TORCHINDUCTOR_COMPILE_THREADS: `${Math.ceil(cores / 2)}` };
   const signal = within(WARM_UP * (peersEnd - performance.now()));
   const settings = { device: peersDevice, env };
-  const { warm, missed } = await warmTorch(compiled.flat(), Math.ceil(cores / 4), info().threads, signal, settings);
+  const { warm, missed } = await warmTorch(compiled.flat(), Math.ceil(cores / 3), info().threads, signal, settings);
   leaveOut(missed);
   await timeGroups(compiled.map((group) => group.filter((one) => warm.has(one))));
 }

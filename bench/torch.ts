@@ -15,8 +15,8 @@ export interface TorchCase {
 /** Cases that one process times. */
 export type TorchGroup = readonly TorchCase[];
 
-/** What takes longest to compile comes first. */
-const WORKS = ['train/b128', 'train/b256', 'infer/b128', 'infer/b256', 'infer/b1'];
+/** What tells most, and takes longest to compile, comes first. */
+const WORKS = ['train/b128', 'train/b256', 'infer/b128', 'infer/b1', 'infer/b256'];
 
 const group = (script: string, ...variants: string[]): TorchGroup =>
   variants.flatMap((variant) =>
@@ -33,7 +33,7 @@ export const EAGER: readonly TorchGroup[] = [
   group(PEERS, 'eager+channels_last', 'eager'),
 ];
 
-/** Those that tell most come first: the minutes may be over before the last. */
+/** Those that tell most come first: the minutes may be over before the last. Of a work, all are compiled before the next. */
 export const COMPILED: readonly TorchGroup[] = [
   group(PEERS, 'compile+channels_last+bf16'),
   group(OURS, 'compile-default+channels_last+bf16'),
@@ -99,7 +99,8 @@ export async function warmTorch(
   signal: AbortSignal,
   settings: Omit<PeerSettings, 'signal' | 'quiet'>,
 ): Promise<Warmed> {
-  const queue = [...cases];
+  const workOf = ({ name }: TorchCase): number => WORKS.findIndex((work) => name.endsWith(work));
+  const queue = [...cases].sort((a, b) => workOf(a) - workOf(b));
   const warm = new Set<TorchCase>();
   const failed: Missed[] = [];
   const work = async (): Promise<void> => {
