@@ -5,8 +5,8 @@ import type { Depth } from './target.js';
  * Turns convolutions of few channels with a stride, as first layers are, into ones of many channels without (space to
  * depth): blocks of pixels as large as the stride become channels of one pixel, those of taps likewise, filled up with zeros
  * where taps are no whole blocks. AlexNet's filters of 3 channels and 11×11 taps, which a stride of 4 moves on, become ones
- * of 48 and 3×3: all that tensor cores read at once is of use, and every engine knows the kind. Only where that is less to
- * multiply. Gradients of images are left to the convolution that it was.
+ * of 48 and 3×3: all that tensor cores read at once is of use, every engine knows the kind, and Winograd's points are made
+ * for it. Only where that is less to multiply. Gradients of images are left to the convolution that it was.
  */
 export function spaceToDepth(program: Program, how: Depth): Program {
   const store = new Blocked(program, how);

@@ -156,6 +156,7 @@ export const GPU: Target = {
       .map((name): [string, Layouts] => [name, 'alike']),
   ]),
   depth: new Map<Precision, Depth>([
+    ['float32', { dtype: 'f32', channelsLast: false, together: 4 }],
     ['tf32', { dtype: 'f32', channelsLast: true, together: 8 }],
     ['bfloat16', { dtype: 'bf16', channelsLast: true, together: 8 }],
     // Brought to where sums fit, in the convolution, as all images are: native/cuda/half_scales.h.

@@ -11,11 +11,11 @@
 #include "../core/error.h"
 #include "../core/executor.h"
 #include "../core/job.h"
+#include "copies.h"
 #include "landing.h"
 #include "pictures.h"
 #include "pool.h"
 #include "recording.h"
-#include "results.h"
 #include "runtime/ranges.h"
 #include "staging.h"
 #include "vendor/vendor.h"
@@ -136,8 +136,7 @@ class CudaDevice final : public Device {
     staging_->wait_on(stream_);
     for (const Copy& copy : job.copies) {
       const uint8_t* from = copy.from->data() + copy.from_offset;
-      uint8_t* to = copy.to->data() + copy.to_offset;
-      check(cudaMemcpyAsync(to, from, copy.bytes, cudaMemcpyDeviceToDevice, stream_), "cudaMemcpyAsync");
+      copy_within(copy.to->data() + copy.to_offset, from, copy.bytes, stream_);
     }
     if (!plan.recording()) plan.recording() = std::make_unique<GraphRecording>(plan);
     const auto& recording = static_cast<const GraphRecording&>(*plan.recording());

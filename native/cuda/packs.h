@@ -93,10 +93,10 @@ __device__ void store_lanes(T* p, const Lanes<N>& lanes) {
   }
 }
 
-/// kLanes numbers as they are stored, for loads that are to be on their way together: two of 16 bits in a register.
-template <class T>
+/// N numbers as they are stored, for loads that are to be on their way together: two of 16 bits in a register.
+template <class T, int N = kLanes>
 struct alignas(16) Packed {
-  uint32_t word[kLanes * sizeof(T) / sizeof(uint32_t)];
+  uint32_t word[N * sizeof(T) / sizeof(uint32_t)];
 
   __device__ float operator[](int j) const {
     if constexpr (sizeof(T) == sizeof(uint32_t)) {
@@ -107,8 +107,13 @@ struct alignas(16) Packed {
   }
 };
 template <class T>
-__device__ const Packed<T>& packed(const T* p) {
-  return *reinterpret_cast<const Packed<T>*>(p);
+struct Packed<T, 1> {
+  T one;
+  __device__ float operator[](int) const { return widen(one); }
+};
+template <int N = kLanes, class T>
+__device__ const Packed<T, N>& packed(const T* p) {
+  return *reinterpret_cast<const Packed<T, N>*>(p);
 }
 
 /// Work k by N numbers at a time, where rows have whole lanes; by single ones otherwise: k.at<N>(i) for the N from

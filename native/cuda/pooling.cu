@@ -158,19 +158,19 @@ struct ShareOfMax {
   }
 };
 
-/// The same where few windows cover a pixel, of kLanes channels.
-template <class T, class V>
+/// The same where few windows cover a pixel, of N channels.
+template <class T, class V, int Channels>
 struct GatherOfFew {
   using I = int32_t;
-  static constexpr int N = kLanes;
+  static constexpr int N = Channels;
   FewWindows<T> won;
   const V* y;
   T* dx;
   WindowsOf<I, N> windows;
 
   __device__ void operator()(I i) const {
-    Packed<V> sign{};
-    if (y) sign = packed(y + i * N);
+    Packed<V, N> sign{};
+    if (y) sign = packed<N>(y + i * N);
     Lanes<N> sums = won.of(windows, windows.in.cell(i));
     for (int j = 0; j < N; ++j) {
       if (y) sums.v[j] = rectified(sums.v[j], sign[j]);
@@ -224,7 +224,14 @@ struct MaxPoolGradBy {
     void run(const Launch& launch) const {
       if (!few) return gather(launch, shape, dx, y, share);
       const FewWindows<T> won{share.dy, static_cast<const uint8_t*>(share.code.data)};
-      for_windows(launch, shape.inputs(), GatherOfFew<T, V>{won, y, dx, WindowsOf<int32_t, kLanes>(shape)});
+      const auto start = [&]<int N>() {
+        for_windows(launch, shape.inputs(), GatherOfFew<T, V, N>{won, y, dx, WindowsOf<int32_t, N>(shape)});
+      };
+      if (shape.channels == 1) {
+        start.template operator()<1>();
+      } else {
+        start.template operator()<kLanes>();
+      }
     }
   };
 };

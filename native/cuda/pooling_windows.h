@@ -151,15 +151,34 @@ struct Codes {
 };
 
 /// What a pixel gathers of a maximum's gradient where at most four windows cover it: the gradients dy of those that it
-/// has won, of kLanes channels.
+/// has won, of kLanes channels or one.
 template <class T>
 struct FewWindows {
   const T* dy;
   const uint8_t* code;
 
   static bool suit(const Pooling& s, const Tensor& code) {
-    return s.channels % kLanes == 0 && s.kernel_h <= 2 * s.stride_h && s.kernel_w <= 2 * s.stride_w &&
-           code.dtype == DType::u8;
+    return (s.channels % kLanes == 0 || s.channels == 1) && s.kernel_h <= 2 * s.stride_h &&
+           s.kernel_w <= 2 * s.stride_w && code.dtype == DType::u8;
+  }
+
+  template <class I>
+  __device__ Lanes<1> of(const WindowsOf<I, 1>& windows, const Cell<I>& cell) const {
+    const auto &rows = windows.rows, &columns = windows.columns;
+    const I top = rows.first(cell.row), bottom = rows.end(cell.row);
+    const I left = columns.first(cell.column), right = columns.end(cell.column);
+    const I first = windows.out.at({cell.plane, top, left, 0});
+    const I row = cell.row + rows.pad - top * rows.stride, column = cell.column + columns.pad - left * columns.stride;
+    Lanes<1> sum{};
+    CORTADO_UNROLL(4)
+    for (int n = 0; n < 4; ++n) {
+      if (top + n / 2 >= bottom || left + n % 2 >= right) continue;
+      const I output = first + n / 2 * windows.out.columns + n % 2;
+      const I tap = (row - n / 2 * rows.stride) * columns.kernel + column - n % 2 * columns.stride;
+      const float d = widen(dy[output]);
+      if (code[output] == tap) sum.v[0] += d;
+    }
+    return sum;
   }
 
   template <class I>

@@ -12,8 +12,8 @@ std::vector<Winograd> Winograd::ways(Vendor& vendor, Pass pass, const Conv2dShap
     int64_t before = 0;
     for (const size_t room : {kMostRoom, vendor.cache() / 2}) {
       const Tiles tiles = tiles_of(pass, s, tile, room);
-      if (tiles.count == before) continue;
-      before = tiles.count;
+      if (tiles.at_a_time() == before) continue;
+      before = tiles.at_a_time();
       try {
         Winograd way(vendor, pass, s, tile, tiles);
         if (way.product_ && way.workspace() <= kMostWorkspace) ways.push_back(way);
@@ -38,8 +38,15 @@ void Winograd::with_tile(const F& f) const {
 template <class Transform>
 void Winograd::at_points(const Launch& launch, int64_t first, const Maps& maps, int64_t pad_h, int64_t pad_w,
                          const float* from, float* to) const {
-  for_each<int32_t>(launch, maps.planes * tiles_.count,
+  for_each<int32_t>(launch, maps.planes * tiles_.at_a_time(),
                     TilesAtPoints<Transform>(tiles_, first, maps, pad_h, pad_w, from, to));
+}
+
+void Winograd::multiply(const Launch& launch, const float* a, const float* b, float* d, void* workspace,
+                        bool more) const {
+  for (int64_t part = 0; part < shape_.parts; ++part)
+    vendor_->run(*product_, launch.stream, a + part * shape_.next_a(), b + part * shape_.next_b(), nullptr, d,
+                 workspace, more || part > 0);
 }
 
 template <int Tile, int R>
@@ -53,23 +60,25 @@ void Winograd::correlate(const Launch& launch, const float* from, const float* w
                     FiltersAtPoints<Tile, R>{static_cast<int32_t>(filters()), turned, weight, at.filters});
   for (int64_t first = 0; first < tiles_.all(); first += tiles_.count) {
     at_points<Interpolate<Tile>>(launch, first, source, pad(s_.height), pad(s_.width), from, at.source);
-    vendor_->run(*product_, launch.stream, at.source, at.filters, nullptr, at.second, at.workspace);
+    multiply(launch, at.source, at.filters, at.second, at.workspace, false);
     for_each<int32_t>(launch, result.planes * tiles_.count,
                       TilesFromPoints<Tile, Tile + 1 - R>(tiles_, first, result, at.second, to, epilogue));
   }
 }
 
-/// Sums of each part of the batch are added to those before.
+/// Sums of each row of tiles; those that come later are added to those before.
 template <int Tile, int R>
 void Winograd::filter_gradient(const Launch& launch, const float* image, float* weight, const float* features) const {
   const Placed at(room_, launch.scratch);
   const Maps source = this->source(), other = result();
-  for (int64_t first = 0; first < tiles_.all(); first += tiles_.count) {
+  for (int64_t first = 0; first < tiles_.all(); first += tiles_.at_a_time()) {
     at_points<Interpolate<Tile>>(launch, first, source, s_.height.pad, s_.width.pad, image, at.source);
     at_points<AtPoints<Tile, Tile + 1 - R>>(launch, first, other, 0, 0, features, at.second);
-    vendor_->run(*product_, launch.stream, at.source, at.second, nullptr, at.filters, at.workspace, first > 0);
+    multiply(launch, at.source, at.second, at.filters, at.workspace, first > 0);
   }
-  for_each<int32_t>(launch, filters(), FiltersFromPoints<Tile, R>{static_cast<int32_t>(filters()), at.filters, weight});
+  const FiltersFromPoints<Tile, R> sum{static_cast<int32_t>(filters()), static_cast<int32_t>(tiles_.rows), at.filters,
+                                       weight};
+  for_each<int32_t>(launch, filters(), sum);
 }
 
 void Winograd::run(const Launch& launch, float* image, float* weight, float* features, const Epilogue& epilogue) const {

@@ -27,7 +27,7 @@ class Winograd {
   static std::vector<Winograd> ways(Vendor& vendor, Pass pass, const Conv2dShape& s);
 
   std::string text() const {
-    return "tiles of " + std::to_string(tile_) + ", " + std::to_string(tiles_.count) + " at a time";
+    return "tiles of " + std::to_string(tile_) + ", " + std::to_string(tiles_.at_a_time()) + " at a time";
   }
   /// Scratch for run().
   size_t workspace() const { return room_.bytes + product_->workspace(); }
@@ -36,12 +36,16 @@ class Winograd {
   void run(const Launch& launch, float* image, float* weight, float* features, const Epilogue& epilogue) const;
 
  private:
-  /// Fewer multiplications than these are 2 us at 20 TFLOP/s, which the launches alone would take. None on the
-  /// simulated GPU, so that tests meet it.
+  /// kLeast: fewer multiplications are 2 us at 20 TFLOP/s, which the launches alone would take. kLongest: as many
+  /// numbers are added up in one sum, since the longer it is, the more is lost to rounding (products of 256 are 9e-6 of
+  /// the largest result off, two of 192 half of that). kWhole: what a product leaves to the next begins at a multiple.
+  /// Small ones on the simulated GPU, so that tests meet them.
 #if defined(CORTADO_CUDA_SIM)
   static constexpr double kLeast = 0;
+  static constexpr int64_t kLongest = 16, kWhole = 1;
 #else
   static constexpr double kLeast = 1 << 24;
+  static constexpr int64_t kLongest = 256, kWhole = 16;
 #endif
   static double multiplications(const Conv2dShape& s) {
     return static_cast<double>(s.images * s.groups * s.filters * s.pixels()) *
@@ -54,8 +58,6 @@ class Winograd {
 
   /// No more than this to work in: all together, and of it for tiles at the points.
   static constexpr size_t kMostWorkspace = size_t{512} << 20, kMostRoom = size_t{400} << 20;
-  /// Tiles that a filter gradient adds up in one sum: the longer it is, the more is lost to rounding.
-  static constexpr int64_t kMostTiles = 256;
 
   Winograd(Vendor& vendor, Pass pass, const Conv2dShape& s, int64_t tile, const Tiles& tiles)
       : vendor_(&vendor),
@@ -63,7 +65,8 @@ class Winograd {
         s_(s),
         tile_(tile),
         tiles_(tiles),
-        product_(vendor.gemm(product())),
+        shape_(product()),
+        product_(vendor.gemm(shape_)),
         room_(*this) {}
 
   /// Maps of either side, of which a pass makes one, or cuts both into tiles.
@@ -74,22 +77,26 @@ class Winograd {
 
   /// As many tiles at a time as have room at the points; at least some.
   static Tiles tiles_of(Pass pass, const Conv2dShape& s, int64_t tile, size_t room) {
-    const int64_t bytes = points_of(tile) * s.groups * (s.channels + s.filters) * int64_t{sizeof(float)};
-    const int64_t most = std::max(static_cast<int64_t>(room) / bytes, int64_t{4});
+    const auto most = static_cast<int64_t>(room / sizeof(float)) / points_of(tile);
+    const int64_t numbers = s.groups * (s.channels + s.filters);
     Tiles tiles(s.images, pass == Pass::image ? image(s) : features(s), tile + 1 - s.height.taps);
-    tiles.divide(pass == Pass::weight ? std::min(most, kMostTiles) : most);
+    tiles.divide(std::clamp(most / numbers, int64_t{4}, pass == Pass::weight ? kLongest : INT32_MAX));
+    if (pass == Pass::weight) tiles.collect(std::max(most / (numbers * tiles.count + filters(s)), int64_t{1}));
     return tiles;
   }
 
   int64_t points() const { return points_of(tile_); }
-  int64_t filters() const { return s_.groups * s_.filters * s_.channels; }
+  static int64_t filters(const Conv2dShape& s) { return s.groups * s.filters * s.channels; }
+  int64_t filters() const { return filters(s_); }
 
   /// Row by row to us: result (filters, tiles) = weight (filters, channels) * source (channels, tiles) at every point,
   /// with the weight transposed for the image's gradient; for the weight's, (filters, channels) = features (filters,
-  /// tiles) * source transposed. cuBLASLt has matrices column by column, and so the factors in the other order.
+  /// tiles) * source transposed, for each row of tiles. cuBLASLt has matrices column by column, and so the factors in
+  /// the other order.
   GemmShape product() const {
-    GemmShape shape{tiles_.count, s_.filters, s_.channels,         false, false, false, false, Precision::f32,
-                    DType::f32,   DType::f32, points() * s_.groups};
+    GemmShape shape{tiles_.count, s_.filters, s_.channels,    false,      false,
+                    false,        false,      Precision::f32, DType::f32, DType::f32};
+    shape.batch = points() * tiles_.rows * s_.groups;
     if (pass_ == Pass::image) {
       std::swap(shape.columns, shape.depth);
       shape.transpose_b = true;
@@ -97,7 +104,15 @@ class Winograd {
       std::swap(shape.rows, shape.depth);
       shape.transpose_a = true;
     }
+    shape.parts = short_parts(shape.depth);
+    shape.depth /= shape.parts;
     return shape;
+  }
+  /// In how many equal parts a sum is short; one where there are none of whole accesses.
+  static int64_t short_parts(int64_t depth) {
+    for (int64_t parts = (depth + kLongest - 1) / kLongest; parts <= depth / kWhole; ++parts)
+      if (depth % (parts * kWhole) == 0) return parts;
+    return 1;
   }
 
   /// In the workspace: the source and the result, or both sides, at the points; then the filters.
@@ -105,10 +120,10 @@ class Winograd {
     size_t second, filters, bytes;
     explicit Room(const Winograd& w) {
       const auto of = [](int64_t numbers) { return (static_cast<size_t>(numbers) * sizeof(float) + 255) / 256 * 256; };
-      const int64_t tiles = w.points() * w.tiles_.count;
+      const int64_t tiles = w.points() * w.tiles_.at_a_time();
       second = of(tiles * w.source().planes);
       filters = second + of(tiles * w.result().planes);
-      bytes = filters + of(w.points() * w.filters());
+      bytes = filters + of(w.points() * w.tiles_.rows * w.filters());
     }
   };
   /// The same as pointers.
@@ -127,6 +142,8 @@ class Winograd {
 
   template <class F>
   void with_tile(const F& f) const;
+  /// d = a b, or more of it.
+  void multiply(const Launch& launch, const float* a, const float* b, float* d, void* workspace, bool more) const;
   template <class Transform>
   void at_points(const Launch& launch, int64_t first, const Maps& maps, int64_t pad_h, int64_t pad_w, const float* from,
                  float* to) const;
@@ -141,6 +158,7 @@ class Winograd {
   Conv2dShape s_;
   int64_t tile_;
   Tiles tiles_;
+  GemmShape shape_;
   const Gemm* product_;
   Room room_;
 };

@@ -18,9 +18,10 @@ struct Maps {
 };
 
 /// How images are cut into tiles, of so many outputs each way, which are numbered image by image and row by row. So
-/// many of them are at the points at a time.
+/// many of them are in a row of a product, and so many rows of each plane at the points at a time: more than one where
+/// tiles are added up.
 struct Tiles {
-  int64_t images, outputs, down, across, count;
+  int64_t images, outputs, down, across, count, rows = 1;
 
   Tiles(int64_t images, const Maps& maps, int64_t outputs)
       : images(images),
@@ -29,11 +30,17 @@ struct Tiles {
         across((maps.width + outputs - 1) / outputs),
         count(all()) {}
   int64_t all() const { return images * down * across; }
+  int64_t at_a_time() const { return count * rows; }
   int64_t parts() const { return (all() + count - 1) / count; }
   /// At most so many at a time, in equal parts. Rows of a product begin where four numbers can be loaded at once.
   void divide(int64_t most) {
     count = std::min(most, all());
     count = ((all() + parts() - 1) / parts() + 3) / 4 * 4;
+  }
+  /// At most so many rows at a time, as many each time.
+  void collect(int64_t most) {
+    const int64_t times = (parts() + most - 1) / most;
+    rows = (parts() + times - 1) / times;
   }
 };
 
@@ -44,23 +51,27 @@ struct TilePlace {
 
 struct TilePlaces {
   using I = int32_t;
-  I first, outputs, down, across, count;
-  Divisor<I> by_count, by_image, by_across;
+  I first, outputs, down, across, count, planes, numbers;
+  Divisor<I> by_count, by_planes, by_image, by_across;
 
-  TilePlaces(const Tiles& t, int64_t first)
+  TilePlaces(const Tiles& t, int64_t first, int64_t planes)
       : first(static_cast<I>(first)),
         outputs(static_cast<I>(t.outputs)),
         down(static_cast<I>(t.down)),
         across(static_cast<I>(t.across)),
         count(static_cast<I>(t.count)),
+        planes(static_cast<I>(planes)),
+        numbers(static_cast<I>(planes * t.at_a_time())),
         by_count(t.count),
+        by_planes(planes),
         by_image(t.down * t.across),
         by_across(t.across) {}
-  /// Of number i of a point in the part that begins with tile `first`. Behind the last image there may be more.
+  /// Of number i of the `numbers` at a point, from tile `first` on. Behind the last image there may be more.
   __device__ TilePlace operator()(I i) const {
-    const I plane = by_count(i), tile = first + (i - plane * count), image = by_image(tile);
+    const I line = by_count(i), row_of_tiles = by_planes(line);
+    const I tile = first + row_of_tiles * count + (i - line * count), image = by_image(tile);
     const I inside = tile - image * (down * across), row = by_across(inside);
-    return {plane, image, row * outputs, (inside - row * across) * outputs};
+    return {line - row_of_tiles * planes, image, row * outputs, (inside - row * across) * outputs};
   }
 };
 
@@ -70,15 +81,14 @@ template <class Transform>
 struct TilesAtPoints {
   using I = int32_t;
   TilePlaces places;
-  I images, planes, height, width, pad_h, pad_w;
+  I images, height, width, pad_h, pad_w;
   const float* from;
   float* to;
 
   TilesAtPoints(const Tiles& tiles, int64_t first, const Maps& maps, int64_t pad_h, int64_t pad_w, const float* from,
                 float* to)
-      : places(tiles, first),
+      : places(tiles, first, maps.planes),
         images(static_cast<I>(tiles.images)),
-        planes(static_cast<I>(maps.planes)),
         height(static_cast<I>(maps.height)),
         width(static_cast<I>(maps.width)),
         pad_h(static_cast<I>(pad_h)),
@@ -88,13 +98,13 @@ struct TilesAtPoints {
   __device__ void operator()(I i) const {
     const TilePlace tile = places(i);
     const I top = tile.image < images ? tile.row - pad_h : height, left = tile.column - pad_w;
-    const I first = ((tile.image * planes + tile.plane) * height + top) * width + left, points = planes * places.count;
+    const I first = ((tile.image * places.planes + tile.plane) * height + top) * width + left;
     transform_square<Transform>(
         [&](int y, int x) {
           const bool inside = top + y >= 0 && top + y < height && left + x >= 0 && left + x < width;
           return inside ? from[first + y * width + x] : 0.0f;
         },
-        [&](int y, int x, float v) { to[(y * Transform::kOut + x) * points + i] = v; });
+        [&](int y, int x, float v) { to[(y * Transform::kOut + x) * places.numbers + i] = v; });
   }
 };
 
@@ -103,16 +113,15 @@ template <int Tile, int M>
 struct TilesFromPoints {
   using I = int32_t;
   TilePlaces places;
-  I images, planes, height, width;
+  I images, height, width;
   const float* from;
   float* to;
   Epilogue epilogue;
 
   TilesFromPoints(const Tiles& tiles, int64_t first, const Maps& maps, const float* from, float* to,
                   const Epilogue& epilogue)
-      : places(tiles, first),
+      : places(tiles, first, maps.planes),
         images(static_cast<I>(tiles.images)),
-        planes(static_cast<I>(maps.planes)),
         height(static_cast<I>(maps.height)),
         width(static_cast<I>(maps.width)),
         from(from),
@@ -121,12 +130,11 @@ struct TilesFromPoints {
   __device__ void operator()(I i) const {
     const TilePlace tile = places(i);
     if (tile.image >= images) return;
-    const I points = planes * places.count;
     const int rows = static_cast<int>(height - tile.row), columns = static_cast<int>(width - tile.column);
-    float* const first = to + (((tile.image * planes + tile.plane) * height + tile.row) * width + tile.column);
+    float* const first = to + (((tile.image * places.planes + tile.plane) * height + tile.row) * width + tile.column);
     // Read once: what is written in between might be the bias, as far as a compiler knows.
     const float bias = epilogue.bias ? epilogue.bias[tile.plane] : 0.0f;
-    transform_square<FromPoints<Tile, M>>([&](int y, int x) { return from[(y * Tile + x) * points + i]; },
+    transform_square<FromPoints<Tile, M>>([&](int y, int x) { return from[(y * Tile + x) * places.numbers + i]; },
                                           [&](int y, int x, float v) {
                                             if (y < rows && x < columns)
                                               first[y * width + x] = epilogue.rectified(v + bias);
@@ -149,16 +157,21 @@ struct FiltersAtPoints {
   }
 };
 
-/// Gradients of filters, from the points.
+/// Gradients of filters, from the points, where each row of tiles has its sums.
 template <int Tile, int R>
 struct FiltersFromPoints {
-  int32_t count;
+  int32_t count, rows;
   const float* from;
   float* to;
 
   __device__ void operator()(int32_t i) const {
     transform_square<FromPoints<Tile, R>>(
-        [&](int y, int x) { return from[(y * Tile + x) * count + i] * lagrange<Tile>(y, x); },
+        [&](int y, int x) {
+          const float* sums = from + ((y * Tile + x) * rows * count + i);
+          float sum = *sums;
+          for (int32_t row = 1; row < rows; ++row) sum += *(sums += count);
+          return sum * lagrange<Tile>(y, x);
+        },
         [&](int y, int x, float v) { to[i * (R * R) + y * R + x] = v; });
   }
 };

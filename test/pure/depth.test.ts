@@ -90,13 +90,10 @@ describe('pixels as channels', () => {
     const isDeep = ({ steps }: Program): boolean => steps.some(({ kernel }) => kernel === 'space_to_depth');
     const first = { kernel: 11, stride: 4 };
     assert.ok(!isDeep(one(3, first, none)));
-    assert.ok(!isDeep(one(3, first, GPU, 'float32')));
     const float16 = stepOf(one(3, first, GPU, 'float16'), 'conv').inputs[0]!;
     // Its scale is the convolution's to find.
     assert.deepEqual([float16.dtype, float16.channelsLast], ['f32', true]);
-    const form = { dtype: 'f32', channelsLast: false, together: 4 } as const;
-    const target: Target = { ...GPU, depth: new Map([['float32', form]]) };
-    const float32 = one(3, first, target, 'float32');
+    const float32 = one(3, first, GPU, 'float32');
     const [x, weight] = stepOf(float32, 'conv').inputs;
     assert.deepEqual([x!.dtype, x!.channelsLast, x!.shape], ['f32', false, [2, 48, 5, 5]]);
     assert.deepEqual([weight!.dtype, weight!.shape], ['f32', [8, 48, 3, 3]]);

@@ -33,11 +33,12 @@ cublasLtEpilogue_t epilogue(const GemmShape& shape) {
 }
 
 /// Bytes by which the places of matrices of so many numbers can be divided: of a single one, where plans place tensors;
-/// those of a batch lie one behind the other.
-uint32_t alignment(const GemmShape& shape, DType type, int64_t numbers) {
+/// those of a batch lie one behind the other, and parts so many numbers from each other.
+uint32_t alignment(const GemmShape& shape, DType type, int64_t numbers, int64_t next) {
   constexpr int64_t kPlaces = 64;
-  const int64_t bytes = numbers * (type == DType::f32 ? 4 : 2);
-  return static_cast<uint32_t>(shape.batch > 1 ? std::gcd(kPlaces, bytes) : kPlaces);
+  const int64_t width = type == DType::f32 ? 4 : 2;
+  const int64_t matrix = shape.batch > 1 ? numbers * width : 0, part = shape.parts > 1 ? next * width : 0;
+  return static_cast<uint32_t>(std::gcd(kPlaces, std::gcd(matrix, part)));
 }
 
 }  // namespace
@@ -53,6 +54,7 @@ std::string GemmShape::text() const {
                                   : "")
       << (result == DType::f32 ? "" : " like its result");
   if (batch > 1) out << ", " << batch << " times";
+  if (parts > 1) out << ", one of " << parts << " parts";
   return out.str();
 }
 
@@ -73,11 +75,11 @@ Gemm::Gemm(CublasLt& library, const GemmShape& shape) : subject_(shape.text()), 
   const auto* const somewhere = reinterpret_cast<const void*>(uintptr_t{256});
   if (shape.bias) set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, somewhere);
 
-  const auto layout = [&](DataType type, int64_t rows, int64_t columns, bool transposed) {
-    if (transposed) std::swap(rows, columns);
+  // `stride` from column to column, `size` from matrix to matrix.
+  const auto layout = [&](DataType type, int64_t rows, int64_t columns, int64_t stride, int64_t size) {
     cublasLtMatrixLayout_t made = nullptr;
     check(library.cublasLtMatrixLayoutCreate(&made, type, static_cast<uint64_t>(rows), static_cast<uint64_t>(columns),
-                                             rows),
+                                             stride),
           "cublasLtMatrixLayoutCreate");
     Handle<cublasLtMatrixLayout_t> layout(made, library.cublasLtMatrixLayoutDestroy);
     const auto set = [&](cublasLtMatrixLayoutAttribute_t name, const auto& value) {
@@ -86,14 +88,17 @@ Gemm::Gemm(CublasLt& library, const GemmShape& shape) : subject_(shape.text()), 
     };
     if (shape.batch > 1) {
       set(CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, static_cast<int32_t>(shape.batch));
-      set(CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, rows * columns);
+      set(CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, size);
     }
     return layout;
   };
   const DataType factors = data_type(shape.factors);
-  a_ = layout(factors, shape.rows, shape.depth, shape.transpose_a);
-  b_ = layout(factors, shape.depth, shape.columns, shape.transpose_b);
-  d_ = layout(data_type(shape.result), shape.rows, shape.columns, false);
+  const int64_t rows = shape.rows, columns = shape.columns, depth = shape.depth, whole = shape.whole();
+  a_ = shape.transpose_a ? layout(factors, depth, rows, whole, rows * whole)
+                         : layout(factors, rows, depth, rows, rows * whole);
+  b_ = shape.transpose_b ? layout(factors, columns, depth, columns, columns * whole)
+                         : layout(factors, depth, columns, whole, columns * whole);
+  d_ = layout(data_type(shape.result), rows, columns, rows, rows * columns);
 }
 
 std::vector<Gemm> Gemm::candidates(CublasLt& library, const GemmShape& shape) {
@@ -109,9 +114,12 @@ std::vector<Gemm> Gemm::candidates(CublasLt& library, const GemmShape& shape) {
   prefer(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, uint64_t{kMostWorkspace});
   // Parts of a long sum are added up in float32 and in order.
   prefer(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, uint32_t{CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE});
-  const uint32_t result = alignment(shape, shape.result, shape.rows * shape.columns);
-  prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, alignment(shape, shape.factors, shape.rows * shape.depth));
-  prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, alignment(shape, shape.factors, shape.depth * shape.columns));
+  const uint32_t result = alignment(shape, shape.result, shape.rows * shape.columns, 0);
+  const auto factor = [&](int64_t lines, int64_t next) {
+    return alignment(shape, shape.factors, lines * shape.whole(), next);
+  };
+  prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, factor(shape.rows, shape.next_a()));
+  prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, factor(shape.columns, shape.next_b()));
   prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, result);
   prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, result);
 

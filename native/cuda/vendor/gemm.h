@@ -12,7 +12,8 @@
 namespace cortado::cuda {
 
 /// All that decides how D (rows, columns) = op(A) op(B) is computed, in matrices that lie column by column. `depth` is
-/// what A and B have in common. A batch is of such products, whose matrices follow each other.
+/// what A and B have in common. A batch is of such products, whose matrices follow each other. A product may be a part
+/// of a longer sum: then A and B lie as `parts` times as deep matrices do.
 struct GemmShape {
   int64_t rows, columns, depth;
   bool transpose_a, transpose_b;
@@ -21,7 +22,13 @@ struct GemmShape {
   DType factors;  // A and B are float32, bfloat16 or float16
   DType result;   // D is float32 or, without a bias, which would have to be so too, what they are
   int64_t batch = 1;
+  int64_t parts = 1;
 
+  /// The depth of the matrices in memory.
+  int64_t whole() const { return depth * parts; }
+  /// Numbers from the beginning of A, and of B, to those of the next part.
+  int64_t next_a() const { return transpose_a ? depth : rows * depth; }
+  int64_t next_b() const { return transpose_b ? columns * depth : depth; }
   /// In words: for errors, and to tell one from the others.
   std::string text() const;
 };

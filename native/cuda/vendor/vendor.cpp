@@ -195,7 +195,7 @@ std::optional<Gemm> Vendor::plan(const GemmShape& shape, const std::string& key)
   const auto time = [&](const std::vector<Gemm>& plans) {
     const auto bytes = [](int64_t numbers) { return static_cast<size_t>(numbers) * sizeof(float); };
     return fastest(plans,
-                   {bytes(shape.batch * shape.rows * shape.depth), bytes(shape.batch * shape.depth * shape.columns),
+                   {bytes(shape.batch * shape.rows * shape.whole()), bytes(shape.batch * shape.columns * shape.whole()),
                     bytes(shape.rows), bytes(shape.batch * shape.rows * shape.columns), largest_workspace(plans)},
                    [&](const Gemm& plan, const Stopwatch& watch, cudaStream_t stream) {
                      const auto floats = [&](size_t i) { return static_cast<float*>(watch.buffer(i)); };

@@ -18,4 +18,7 @@ struct ResultCopy {
 /// kernel: the GPU reaches pinned memory by itself, and a copy of four bytes costs as much as one of ten thousand.
 void copy_results(const std::vector<ResultCopy>& copies, cudaStream_t stream);
 
+/// Puts a copy from one place in the GPU's memory to another on the stream.
+void copy_within(uint8_t* to, const uint8_t* from, size_t bytes, cudaStream_t stream);
+
 }  // namespace cortado::cuda

@@ -1,4 +1,4 @@
-#include "results.h"
+#include "copies.h"
 
 #include "together.h"
 
@@ -9,6 +9,16 @@ namespace {
 struct CopyWords {
   const uint32_t* from;
   uint32_t* to;
+  __device__ void operator()(int64_t i) const { to[i] = from[i]; }
+};
+
+/// Sixteen bytes.
+struct alignas(16) Quad {
+  uint32_t word[4];
+};
+struct CopyQuads {
+  const Quad* from;
+  Quad* to;
   __device__ void operator()(int64_t i) const { to[i] = from[i]; }
 };
 
@@ -36,6 +46,15 @@ void copy_results(const std::vector<ResultCopy>& copies, cudaStream_t stream) {
               static_cast<int64_t>(copy.bytes / sizeof(uint32_t)));
   }
   start();
+}
+
+void copy_within(uint8_t* to, const uint8_t* from, size_t bytes, cudaStream_t stream) {
+  const auto whole = [](auto number) { return number % sizeof(Quad) == 0; };
+  if (whole(bytes) && whole(reinterpret_cast<uintptr_t>(to)) && whole(reinterpret_cast<uintptr_t>(from))) {
+    const CopyQuads copy{reinterpret_cast<const Quad*>(from), reinterpret_cast<Quad*>(to)};
+    return for_each({stream, nullptr, nullptr}, static_cast<int64_t>(bytes / sizeof(Quad)), copy);
+  }
+  check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream), "cudaMemcpyAsync");
 }
 
 }  // namespace cortado::cuda
