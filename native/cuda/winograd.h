@@ -108,9 +108,10 @@ class Winograd {
     shape.depth /= shape.parts;
     return shape;
   }
-  /// In how many equal parts a sum is short; one where there are none of whole accesses.
+  /// In how many equal parts a sum is short; one where there are no such parts of whole accesses that are long enough.
   static int64_t short_parts(int64_t depth) {
-    for (int64_t parts = (depth + kLongest - 1) / kLongest; parts <= depth / kWhole; ++parts)
+    const int64_t least = (depth + kLongest - 1) / kLongest;
+    for (int64_t parts = least; parts <= 2 * least; ++parts)
       if (depth % (parts * kWhole) == 0) return parts;
     return 1;
   }
