@@ -76,9 +76,10 @@ void Winograd::filter_gradient(const Launch& launch, const float* image, float* 
     at_points<AtPoints<Tile, Tile + 1 - R>>(launch, first, other, 0, 0, features, at.second);
     multiply(launch, at.source, at.second, at.filters, at.workspace, first > 0);
   }
-  const FiltersFromPoints<Tile, R> sum{static_cast<int32_t>(filters()), static_cast<int32_t>(tiles_.rows), at.filters,
-                                       weight};
-  for_each<int32_t>(launch, filters(), sum);
+  if (tiles_.rows > 1)
+    for_each<int32_t>(launch, points() * filters(), RowsTogether(filters(), tiles_.rows, at.filters));
+  const auto apart = static_cast<int32_t>(tiles_.rows * filters());
+  for_each<int32_t>(launch, filters(), FiltersFromPoints<Tile, R>{apart, at.filters, weight});
 }
 
 void Winograd::run(const Launch& launch, float* image, float* weight, float* features, const Epilogue& epilogue) const {

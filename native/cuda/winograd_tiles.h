@@ -157,21 +157,33 @@ struct FiltersAtPoints {
   }
 };
 
-/// Gradients of filters, from the points, where each row of tiles has its sums.
+/// At each point, the sums of all rows of tiles in the place of the first one's.
+struct RowsTogether {
+  int32_t count, rows;
+  Divisor<int32_t> by_count;
+  float* sums;
+
+  RowsTogether(int64_t count, int64_t rows, float* sums)
+      : count(static_cast<int32_t>(count)), rows(static_cast<int32_t>(rows)), by_count(count), sums(sums) {}
+  __device__ void operator()(int32_t i) const {
+    const int32_t point = by_count(i);
+    float* const first = sums + (point * (rows - 1) * count + i);
+    float sum = *first;
+    for (int32_t row = 1; row < rows; ++row) sum += first[row * count];
+    *first = sum;
+  }
+};
+
+/// Gradients of filters, from the points, which are so many numbers apart.
 template <int Tile, int R>
 struct FiltersFromPoints {
-  int32_t count, rows;
+  int32_t apart;
   const float* from;
   float* to;
 
   __device__ void operator()(int32_t i) const {
     transform_square<FromPoints<Tile, R>>(
-        [&](int y, int x) {
-          const float* sums = from + ((y * Tile + x) * rows * count + i);
-          float sum = *sums;
-          for (int32_t row = 1; row < rows; ++row) sum += *(sums += count);
-          return sum * lagrange<Tile>(y, x);
-        },
+        [&](int y, int x) { return from[(y * Tile + x) * apart + i] * lagrange<Tile>(y, x); },
         [&](int y, int x, float v) { to[i * (R * R) + y * R + x] = v; });
   }
 };
