@@ -29,6 +29,9 @@ export function spaceToDepth(program: Program, how: Depth): Program {
   return { ...program, refs: store.refs, steps };
 }
 
+/** Channels of pictures, at most: what more of them would gain by Winograd's points has not been measured. */
+const PICTURE = 4;
+
 /** How images or filters are stored whose pixels or taps have become channels. */
 interface Form {
   /** Pixels or taps that are channels of one, and how far outside of the image the first of them begins. */
@@ -78,7 +81,7 @@ function conversion(kernel: string, from: Ref, to: Ref, { blocks }: Form, { labe
 }
 
 /** How a convolution, or the gradient of its filters, has image and filters in blocks; undefined where it is not worth it. */
-function formsOf(step: Step, { together }: Depth): Readonly<Record<'image' | 'filter', Form>> | undefined {
+function formsOf(step: Step, { together, points = 1 }: Depth): Readonly<Record<'image' | 'filter', Form>> | undefined {
   const gradient = step.kernel === 'conv2d_wgrad';
   if (!gradient && step.kernel !== 'conv2d') return undefined;
   const [x, features] = [step.inputs[0], gradient ? step.inputs[1] : step.outputs[0]];
@@ -91,7 +94,12 @@ function formsOf(step: Step, { together }: Depth): Readonly<Record<'image' | 'fi
   const filled = (n: number): number => Math.ceil(n / together) * together;
   const deep = filled(channels * a.strideH * a.strideW);
   const [down, across] = [Math.ceil(tapsH / a.strideH), Math.ceil(tapsW / a.strideW)];
-  if (deep * down * across >= filled(channels) * tapsH * tapsW) return undefined;
+  const fewer = channels <= PICTURE ? points : 1;
+  /** Multiplications for each number of a feature. */
+  const cost = (depth: number, rows: number, columns: number, stride: number): number =>
+    (depth * rows * columns) / (stride === 1 && rows === columns && rows >= 3 && rows <= 5 ? fewer : 1);
+  const before = cost(filled(channels), tapsH, tapsW, Math.max(a.strideH, a.strideW));
+  if (cost(deep, down, across, 1) >= before) return undefined;
   const blocks = { blockH: a.strideH, blockW: a.strideW };
   return {
     image: {

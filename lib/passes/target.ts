@@ -28,6 +28,8 @@ export interface Depth {
   readonly channelsLast: boolean;
   /** So many channels are read at once: others are filled up with zeros. */
   readonly together: number;
+  /** So many times fewer multiplications where 3 to 5 taps each way are left, by Winograd's points; absent where none. */
+  readonly points?: number;
 }
 
 /**
@@ -156,7 +158,8 @@ export const GPU: Target = {
       .map((name): [string, Layouts] => [name, 'alike']),
   ]),
   depth: new Map<Precision, Depth>([
-    ['float32', { dtype: 'f32', channelsLast: false, together: 4 }],
+    // native/cuda/winograd.h.
+    ['float32', { dtype: 'f32', channelsLast: false, together: 1, points: 4 }],
     ['tf32', { dtype: 'f32', channelsLast: true, together: 8 }],
     ['bfloat16', { dtype: 'bf16', channelsLast: true, together: 8 }],
     // Brought to where sums fit, in the convolution, as all images are: native/cuda/half_scales.h.

@@ -6,19 +6,15 @@ namespace cortado::cuda {
 
 namespace {
 
-struct CopyWords {
-  const uint32_t* from;
-  uint32_t* to;
-  __device__ void operator()(int64_t i) const { to[i] = from[i]; }
-};
-
 /// Sixteen bytes.
 struct alignas(16) Quad {
   uint32_t word[4];
 };
-struct CopyQuads {
-  const Quad* from;
-  Quad* to;
+
+template <class T>
+struct CopyOf {
+  const T* from;
+  T* to;
   __device__ void operator()(int64_t i) const { to[i] = from[i]; }
 };
 
@@ -31,7 +27,7 @@ bool is_small(const ResultCopy& copy) {
 }  // namespace
 
 void copy_results(const std::vector<ResultCopy>& copies, cudaStream_t stream) {
-  Together<CopyWords> small{};
+  Together<CopyOf<uint32_t>> small{};
   const auto start = [&] {
     if (small.count > 0) for_each({stream, nullptr, nullptr}, small.size(), small);
     small.count = 0;
@@ -51,7 +47,7 @@ void copy_results(const std::vector<ResultCopy>& copies, cudaStream_t stream) {
 void copy_within(uint8_t* to, const uint8_t* from, size_t bytes, cudaStream_t stream) {
   const auto whole = [](auto number) { return number % sizeof(Quad) == 0; };
   if (whole(bytes) && whole(reinterpret_cast<uintptr_t>(to)) && whole(reinterpret_cast<uintptr_t>(from))) {
-    const CopyQuads copy{reinterpret_cast<const Quad*>(from), reinterpret_cast<Quad*>(to)};
+    const CopyOf<Quad> copy{reinterpret_cast<const Quad*>(from), reinterpret_cast<Quad*>(to)};
     return for_each({stream, nullptr, nullptr}, static_cast<int64_t>(bytes / sizeof(Quad)), copy);
   }
   check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream), "cudaMemcpyAsync");

@@ -162,50 +162,31 @@ struct FewWindows {
            s.kernel_w <= 2 * s.stride_w && code.dtype == DType::u8;
   }
 
-  template <class I>
-  __device__ Lanes<1> of(const WindowsOf<I, 1>& windows, const Cell<I>& cell) const {
-    const auto &rows = windows.rows, &columns = windows.columns;
-    const I top = rows.first(cell.row), bottom = rows.end(cell.row);
-    const I left = columns.first(cell.column), right = columns.end(cell.column);
-    const I first = windows.out.at({cell.plane, top, left, 0});
-    const I row = cell.row + rows.pad - top * rows.stride, column = cell.column + columns.pad - left * columns.stride;
-    Lanes<1> sum{};
-    CORTADO_UNROLL(4)
-    for (int n = 0; n < 4; ++n) {
-      if (top + n / 2 >= bottom || left + n % 2 >= right) continue;
-      const I output = first + n / 2 * windows.out.columns + n % 2;
-      const I tap = (row - n / 2 * rows.stride) * columns.kernel + column - n % 2 * columns.stride;
-      const float d = widen(dy[output]);
-      if (code[output] == tap) sum.v[0] += d;
-    }
-    return sum;
-  }
-
-  template <class I>
-  __device__ Lanes<kLanes> of(const WindowsOf<I, kLanes>& windows, const Cell<I>& cell) const {
+  template <class I, int N>
+  __device__ Lanes<N> of(const WindowsOf<I, N>& windows, const Cell<I>& cell) const {
     const auto &rows = windows.rows, &columns = windows.columns;
     const I top = rows.first(cell.row), bottom = rows.end(cell.row);
     const I left = columns.first(cell.column), right = columns.end(cell.column);
     const I first = windows.out.at({cell.plane, top, left, cell.channel});
     bool there[4];
-    Packed<T> d[4]{};  // on their way together
-    Winners winners[4]{};
+    Packed<T, N> d[4]{};  // on their way together
+    Winners<N> winners[4]{};
     CORTADO_UNROLL(4)
     for (int n = 0; n < 4; ++n) {
       there[n] = top + n / 2 < bottom && left + n % 2 < right;
       if (!there[n]) continue;
       const I output = first + (n / 2 * windows.out.columns + n % 2) * windows.out.channels;
-      d[n] = packed(dy + output * kLanes);
-      winners[n] = reinterpret_cast<const Winners*>(code)[output];
+      d[n] = packed<N>(dy + output * N);
+      winners[n] = reinterpret_cast<const Winners<N>*>(code)[output];
     }
     const I row = cell.row + rows.pad - top * rows.stride, column = cell.column + columns.pad - left * columns.stride;
-    Lanes<kLanes> sums{};
+    Lanes<N> sums{};
     CORTADO_UNROLL(4)
     for (int n = 0; n < 4; ++n) {
       if (!there[n]) continue;
       const I tap = (row - n / 2 * rows.stride) * columns.kernel + column - n % 2 * columns.stride;
       CORTADO_UNROLL(8)
-      for (int j = 0; j < kLanes; ++j) {
+      for (int j = 0; j < N; ++j) {
         if (winners[n].has(j, static_cast<uint32_t>(tap))) sums.v[j] += d[n][j];
       }
     }
@@ -214,11 +195,17 @@ struct FewWindows {
 
  private:
   /// Taps that won.
-  struct alignas(kLanes) Winners {
-    uint32_t word[kLanes / 4];
+  template <int N, class = void>
+  struct alignas(N) Winners {
+    uint32_t word[N / 4];
     __device__ bool has(int j, uint32_t tap) const {
       return ((word[j / 4] ^ tap * 0x01010101u) & 0xffu << j % 4 * 8) == 0;
     }
+  };
+  template <class Any>
+  struct Winners<1, Any> {
+    uint8_t tap;
+    __device__ bool has(int, uint32_t wanted) const { return tap == wanted; }
   };
 };
 

@@ -37,9 +37,8 @@ class Winograd {
 
  private:
   /// kLeast: fewer multiplications are 2 us at 20 TFLOP/s, which the launches alone would take. kLongest: as many
-  /// numbers are added up in one sum, since the longer it is, the more is lost to rounding (products of 256 are 9e-6 of
-  /// the largest result off, two of 192 half of that). kWhole: what a product leaves to the next begins at a multiple.
-  /// Small ones on the simulated GPU, so that tests meet them.
+  /// numbers are added up in one sum, since the longer it is, the more is lost to rounding. kWhole: what a product
+  /// leaves to the next begins at a multiple. Small ones on the simulated GPU, so that tests meet them.
 #if defined(CORTADO_CUDA_SIM)
   static constexpr double kLeast = 0;
   static constexpr int64_t kLongest = 16, kWhole = 1;

@@ -89,6 +89,12 @@ function compute(some: readonly Square[], folder: string, env: NodeJS.ProcessEnv
   return JSON.parse(stdout) as number[][][];
 }
 
+/** What is chosen for, of all that is kept. */
+function keys(folder: string): string[] {
+  const files = readdirSync(join(folder, 'plans')).map((name) => join(folder, 'plans', name));
+  return files.map((file) => readFileSync(file, 'utf8').split('\n')[0]!);
+}
+
 /** Choices among ways, as kept: file, key, time and way; the ways there were are in the key. */
 function kept(folder: string): { file: string; key: string; milliseconds: number; way: string; ways: string[] }[] {
   return readdirSync(join(folder, 'plans'))
@@ -140,6 +146,16 @@ describe('Winograd on a GPU', function () {
       assertRight(compute(cases, folder), cases, `way ${i}`);
     }
     for (const way of ['7, 16', '7, 96', '8, 12', '8, 64']) assert.ok(tried.has(`tiles of ${way} at a time`), way);
+    const known = keys(folder);
+    // A row has at most 16 tiles there, and a sum as many numbers.
+    assert.ok(
+      known.some((key) => key.includes('conv2d_wgrad') && /tiles of 7, (?!1\d )\d\d+ at a time/.test(key)),
+      'rows of tiles',
+    );
+    assert.ok(
+      known.some((key) => key.endsWith(', one of 2 parts')),
+      'sums in parts',
+    );
   });
 
   it('is taken where it takes less time than a plan of cuDNN’s, as measured once', () => {

@@ -80,8 +80,10 @@ describe('pixels as channels', () => {
       [3, { kernel: 5, stride: 4, dilation: 2 }],
       [6, { kernel: 11, stride: 4, groups: 2 }],
     ] as const) {
-      const { steps, prologue } = one(channels, options);
-      assert.ok([...prologue, ...steps].every(({ kernel }) => !kernel.includes('depth')));
+      for (const precision of ['bfloat16', 'float32'] as const) {
+        const { steps, prologue } = one(channels, options, GPU, precision);
+        assert.ok([...prologue, ...steps].every(({ kernel }) => !kernel.includes('depth')));
+      }
     }
   });
 
@@ -97,6 +99,11 @@ describe('pixels as channels', () => {
     const [x, weight] = stepOf(float32, 'conv').inputs;
     assert.deepEqual([x!.dtype, x!.channelsLast, x!.shape], ['f32', false, [2, 48, 5, 5]]);
     assert.deepEqual([weight!.dtype, weight!.shape], ['f32', [8, 48, 3, 3]]);
+    // Where tensor cores would read zeros beside three channels, float32 reads three; Winograd's points take 3 to 5 taps.
+    assert.ok(isDeep(one(3, { kernel: 7, stride: 2 }, GPU, 'float32')));
+    assert.ok(
+      isDeep(one(3, { kernel: 5, stride: 3 }, GPU)) && !isDeep(one(3, { kernel: 5, stride: 3 }, GPU, 'float32')),
+    );
   });
 
   it('are made once for all that read them alike', () => {
